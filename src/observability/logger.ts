@@ -1,0 +1,36 @@
+import { type DestinationStream, pino, type Logger, stdSerializers } from "pino";
+
+export type { Logger };
+
+/**
+ * What PostgreSQL adds to an error quotes the values of rows (`detail`, `where`), which may be an address; a parser's error
+ * may hold what it read. So of an error, and of its causes,
+ * message and stack are logged and no more.
+ */
+function withoutData(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const { type, message, stack } = stdSerializers.err(error);
+  const { code, statement } = error as { code?: unknown; statement?: unknown };
+  return { type, message, stack, code, statement };
+}
+
+/**
+ * Structured logs on stderr, so that commands may print their result on stdout. No addresses, keys or payloads go in.
+ * Another destination is for tests.
+ */
+export function createLogger(level: string, destination?: DestinationStream): Logger {
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: withoutData },
+      redact: {
+        paths: ["authorization", "*.authorization", "secret", "*.secret", "password", "*.password"],
+        remove: true,
+      },
+    },
+    destination ?? pino.destination({ dest: 2, sync: true }),
+  );
+}
