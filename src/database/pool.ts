@@ -1,0 +1,141 @@
+import { Pool as ConnectionPool, type PoolClient, type QueryResultRow } from "pg";
+import type { Logger } from "../observability/logger.js";
+import { driverErrorOf } from "./database-away.js";
+import type { DatabaseName } from "./database-name.js";
+import type { Statement } from "./statement.js";
+import { valueParsers } from "./value-parsers.js";
+
+export interface PoolOptions<D extends DatabaseName> {
+  readonly database: D;
+  readonly url: string;
+  readonly maxConnections: number;
+  /** How long a request may wait for a connection. */
+  readonly waitTimeoutMs: number;
+  /** How long a statement of the API's role may run in the database; without it as long as the database lets it. */
+  readonly requestStatementTimeoutMs?: number;
+  /** Off behind a pooler that cannot keep prepared statements in transaction mode. */
+  readonly preparedStatements: boolean;
+  readonly log: Logger;
+  readonly onStatement?: (name: string, seconds: number, failed: boolean) => void;
+}
+
+/** Runs statements inside one transaction, one at a time and in order. */
+export interface Session<D extends DatabaseName> {
+  run<Row>(statement: Statement<D, Row>): Promise<Row[]>;
+}
+
+/** What one transaction is: the statements sent in one string with BEGIN (role, tenant, limits). */
+export type Preamble = string & { readonly __brand: "Preamble" };
+
+/** The connections to one database. Whatever is asked of it happens inside a transaction that begins with a preamble. */
+export class Pool<D extends DatabaseName> {
+  readonly database: D;
+  readonly #pool: ConnectionPool;
+  readonly #options: PoolOptions<D>;
+
+  constructor(options: PoolOptions<D>) {
+    this.database = options.database;
+    this.#options = options;
+    this.#pool = new ConnectionPool({
+      connectionString: options.url,
+      max: options.maxConnections,
+      // Kept for good: a dropped connection takes its prepared statements with it.
+      idleTimeoutMillis: 0,
+      connectionTimeoutMillis: options.waitTimeoutMs,
+      keepAlive: true,
+      application_name: "mailtally",
+      types: valueParsers,
+    });
+    // A connection that breaks is only worth a line: its statements fail by themselves, and the pool replaces it. The
+    // second listener is for connections in use, on which pg-pool leaves none: without it a cut would end the process.
+    this.#pool.on("error", (error) => options.log.warn({ database: options.database, err: error }, "connection lost"));
+    this.#pool.on("connect", (client) => client.on("error", () => undefined));
+  }
+
+  get requestStatementTimeoutMs(): number | undefined {
+    return this.#options.requestStatementTimeoutMs;
+  }
+
+  get usage(): { total: number; idle: number; waiting: number } {
+    return { total: this.#pool.totalCount, idle: this.#pool.idleCount, waiting: this.#pool.waitingCount };
+  }
+
+  /** Commits what `work` did, or rolls it back where `work` or the commit throws. */
+  async transaction<T>(preamble: Preamble, work: (session: Session<D>) => Promise<T>): Promise<T> {
+    const transaction = await this.begin(preamble);
+    try {
+      const result = await work(transaction);
+      await transaction.commit();
+      return result;
+    } catch (error) {
+      await transaction.rollback();
+      throw error;
+    }
+  }
+
+  /** A transaction that the caller ends, exactly once, by commit() or rollback(). */
+  async begin(preamble: Preamble): Promise<Transaction<D>> {
+    const client = await this.#pool.connect().catch((error: unknown) => {
+      throw driverErrorOf(error);
+    });
+    try {
+      await client.query(preamble);
+    } catch (error) {
+      client.release(true);
+      throw driverErrorOf(error);
+    }
+    return new Transaction(client, this.#options);
+  }
+
+  async stop(): Promise<void> {
+    await this.#pool.end();
+  }
+}
+
+export class Transaction<D extends DatabaseName> implements Session<D> {
+  readonly #client: PoolClient;
+  readonly #options: PoolOptions<D>;
+
+  constructor(client: PoolClient, options: PoolOptions<D>) {
+    this.#client = client;
+    this.#options = options;
+  }
+
+  async run<Row>(statement: Statement<D, Row>): Promise<Row[]> {
+    const started = performance.now();
+    let failed = true;
+    try {
+      const values = statement.values as unknown[];
+      const result = await this.#client.query<Row & QueryResultRow>(
+        this.#options.preparedStatements && statement.isPrepared !== false
+          ? { name: statement.name, text: statement.text, values }
+          : { text: statement.text, values },
+      );
+      failed = false;
+      return result.rows;
+    } catch (thrown) {
+      const error = driverErrorOf(thrown);
+      if (error instanceof Error) Object.assign(error, { statement: statement.name });
+      throw error;
+    } finally {
+      this.#options.onStatement?.(statement.name, (performance.now() - started) / 1000, failed);
+    }
+  }
+
+  async commit(): Promise<void> {
+    await this.#client.query("commit").catch((error: unknown) => {
+      throw driverErrorOf(error);
+    });
+    this.#client.release();
+  }
+
+  /** Never throws: a connection that cannot roll back is thrown away, and the server rolls back for it. */
+  async rollback(): Promise<void> {
+    try {
+      await this.#client.query("rollback");
+      this.#client.release();
+    } catch {
+      this.#client.release(true);
+    }
+  }
+}

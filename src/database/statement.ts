@@ -1,0 +1,23 @@
+import type { DatabaseName } from "./database-name.js";
+
+/** A named SQL statement with its values. The type says which database it is for: the wrong one does not compile. */
+export interface Statement<D extends DatabaseName, Row> {
+  readonly database: D;
+  /** Stable; names the prepared statement, and the statement in logs and metrics. */
+  readonly name: string;
+  readonly text: string;
+  readonly values: readonly unknown[];
+  /** False where the text has too many shapes to keep a plan of each, or the best plan depends on the values. */
+  readonly isPrepared?: boolean;
+  /** Never set; carries the row's type. */
+  readonly row?: Row;
+}
+
+/** Defines a statement whose text never changes: one plan per connection. */
+export function defineStatement<D extends DatabaseName, Values extends readonly unknown[], Row>(
+  database: D,
+  name: string,
+  text: string,
+): (...values: Values) => Statement<D, Row> {
+  return (...values) => ({ database, name, text, values });
+}

@@ -1,0 +1,26 @@
+/**
+ * A program that owns an embedded server, for the tests to kill. Arguments: data folder, and optionally the user and group id
+ * to become first and the PostgreSQL installation to use. Says `ready <url>`, `interrupted` at every SIGINT, and ends at SIGTERM.
+ */
+import { pino } from "pino";
+import { startEmbeddedServer } from "../../src/database/embedded-server.js";
+
+const [dataDir = "", uid, gid, postgres] = process.argv.slice(2);
+if (uid !== undefined && gid !== undefined) {
+  process.setgroups?.([]);
+  process.setgid?.(Number(gid));
+  process.setuid?.(Number(uid));
+}
+const say = (line: string) => process.stdout.write(`${line}\n`);
+process.on("SIGINT", () => say("interrupted"));
+
+const server = await startEmbeddedServer({
+  dataDir,
+  databases: ["events"],
+  log: pino({ level: "silent" }),
+  ...(postgres === undefined ? {} : { postgres }),
+});
+process.on("SIGTERM", () => void server.stop().then(() => process.exit(0)));
+// The server's process does not keep this one alive, nor does a signal handler.
+setInterval(() => undefined, 60_000);
+say(`ready ${server.url("events")}`);

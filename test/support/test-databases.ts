@@ -1,0 +1,49 @@
+import { randomUUID } from "node:crypto";
+import { Client } from "pg";
+import { inject } from "vitest";
+
+export interface TestDatabases {
+  readonly eventsUrl: string;
+  readonly metricsUrl: string;
+  /** Disconnects whoever is left and removes both. */
+  drop(): Promise<void>;
+}
+
+/** The names of the migrated databases that every test's own are copied from. Nothing may stay connected to them. */
+export const TEMPLATES = { events: "template_events", metrics: "template_metrics" } as const;
+
+/** Two fresh databases, migrated, for one test file (or one test). The role of the URLs owns them. */
+export async function createTestDatabases(): Promise<TestDatabases> {
+  const name = `test_${randomUUID().replaceAll("-", "")}`;
+  const databases = { events: `${name}_events`, metrics: `${name}_metrics` };
+  await onMaintenanceDatabase(async (client) => {
+    // The other strategy writes every page to the log: 10 times slower where files lie in memory.
+    await client.query(`create database ${databases.events} template ${TEMPLATES.events} strategy file_copy`);
+    await client.query(`create database ${databases.metrics} template ${TEMPLATES.metrics} strategy file_copy`);
+  });
+  return {
+    eventsUrl: urlOf(databases.events),
+    metricsUrl: urlOf(databases.metrics),
+    drop: () =>
+      onMaintenanceDatabase(async (client) => {
+        await client.query(`drop database if exists ${databases.events} with (force)`);
+        await client.query(`drop database if exists ${databases.metrics} with (force)`);
+      }),
+  };
+}
+
+async function onMaintenanceDatabase(work: (client: Client) => Promise<void>): Promise<void> {
+  const client = new Client({ connectionString: urlOf("postgres") });
+  await client.connect();
+  try {
+    await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+function urlOf(database: string): string {
+  const url = new URL(inject("postgresUrl"));
+  url.pathname = `/${database}`;
+  return url.href;
+}
