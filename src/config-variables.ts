@@ -1,0 +1,136 @@
+/** Every environment variable that the program reads: what it is called, means, and is where it is not set. */
+import { z } from "zod";
+
+interface Variable<Schema extends z.ZodType> {
+  /** As one would write it; null where nothing is the default. */
+  readonly default: string | null;
+  readonly meaning: string;
+  readonly schema: Schema;
+  /** Its value is never repeated in an error. */
+  readonly isSecret: boolean;
+}
+
+function setting<T>(standard: string, meaning: string, schema: z.ZodType<T, string>): Variable<z.ZodType<T, unknown>> {
+  return { default: standard, meaning, schema: z.prefault(schema, standard), isSecret: false };
+}
+
+function optional<T>(
+  meaning: string,
+  schema: z.ZodType<T, string>,
+  { isSecret = false } = {},
+): Variable<z.ZodType<T | null, unknown>> {
+  return { default: null, meaning, schema: z.prefault(z.nullable(schema), null), isSecret };
+}
+
+function wholeNumber(min: number, max: number): z.ZodType<number, string> {
+  const error = `a whole number from ${min} to ${max}`;
+  return z.string().regex(/^\d+$/, error).transform(Number).pipe(z.number().min(min, error).max(max, error));
+}
+
+function isUrl(text: string, protocols: readonly string[]): boolean {
+  return URL.canParse(text) && protocols.includes(new URL(text).protocol);
+}
+
+const isDatabaseUrl = (text: string): boolean =>
+  isUrl(text, ["postgres:", "postgresql:"]) && new URL(text).pathname.length > 1;
+const DATABASE_URL = "a URL like postgresql://user:password@host:5432/database";
+const databaseUrl = z.string().refine(isDatabaseUrl, DATABASE_URL);
+const redisUrl = z
+  .string()
+  .refine((text) => isUrl(text, ["redis:", "rediss:"]), "a URL like redis://host:6379, or rediss:// for TLS");
+const onOrOff = z.enum(["on", "off"], "on or off").transform((value) => value === "on");
+const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+const logLevel = z.enum(LOG_LEVELS, `one of ${LOG_LEVELS.join(", ")}`);
+const host = z.string().regex(/^[0-9A-Za-z.:_-]+$/, "a host name or an address");
+const path = z.string().refine((text) => !text.includes("\0"), "a path");
+
+/** Shorter ones can be guessed from one cursor. */
+export const MIN_SECRET_CHARS = 32;
+const secret = z.string().min(MIN_SECRET_CHARS, `at least ${MIN_SECRET_CHARS} characters`);
+
+const YEAR_DAYS = 36_500;
+const HOUR_MS = 3_600_000;
+
+export const CONFIG_VARIABLES = {
+  PORT: setting("4000", "Where HTTP is served; 0 takes any free port.", wholeNumber(0, 65_535)),
+  HOST: setting("127.0.0.1", "The address it is served on. In a container: 0.0.0.0.", host),
+  DATA_DIR: setting(".mailtally", "Holds the embedded PostgreSQL, and the secret where none is set.", path),
+  EVENTS_DATABASE_URL: optional(
+    "PostgreSQL for the event log. Set both databases or neither; without them an embedded server starts.",
+    databaseUrl,
+    { isSecret: true },
+  ),
+  METRICS_DATABASE_URL: optional("PostgreSQL for the metrics, keys and campaigns: another database.", databaseUrl, {
+    isSecret: true,
+  }),
+  REDIS_URL: optional("A Redis that all servers share as a cache. Without it each has its own alone.", redisUrl, {
+    isSecret: true,
+  }),
+  MAILTALLY_SECRET: optional(
+    `Signs cursors and keys the recipients' hashes: at least ${MIN_SECRET_CHARS} characters, the same on every server, kept for good. Without it one is made and kept in DATA_DIR.`,
+    secret,
+    { isSecret: true },
+  ),
+  LOG_LEVEL: optional(
+    `How much is logged: ${LOG_LEVELS.join(", ")}. Without it info by serve and work, warn by npm start and commands.`,
+    logLevel,
+  ),
+  SHUTDOWN_TIMEOUT_MS: setting(
+    "10000",
+    "How long requests and batches under way may take after a signal to stop.",
+    wholeNumber(0, HOUR_MS),
+  ),
+  MAX_EVENTS_PER_CALL: setting("1000", "Events in one call.", wholeNumber(1, 100_000)),
+  MAX_CALL_BYTES: setting("5000000", "Bytes in one call.", wholeNumber(1_000, 100_000_000)),
+  MAX_ADDRESS_CHARS: setting("320", "Characters of a recipient's address.", wholeNumber(1, 2_000)),
+  MAX_METADATA_BYTES: setting("8192", "Bytes of an event's metadata, as JSON.", wholeNumber(2, 1_000_000)),
+  MAX_URL_CHARS: setting("8192", "Characters of a link.", wholeNumber(1, 100_000)),
+  MAX_TEXT_CHARS: setting("1024", "Characters of an event's other texts.", wholeNumber(1, 100_000)),
+  MAX_FUTURE_MINUTES: setting("10", "How far ahead of the server's clock an event may lie.", wholeNumber(0, 1_440)),
+  EVENT_RETENTION_DAYS: optional(
+    "Events older than this are refused and dropped; their counts stay. Without it they are kept.",
+    wholeNumber(1, YEAR_DAYS),
+  ),
+  MAX_LINKS_PER_CAMPAIGN: setting(
+    "1000",
+    "Links counted by themselves; more are counted together.",
+    wholeNumber(1, 100_000),
+  ),
+  MAX_SERIES_POINTS: setting("3000", "Points of one series.", wholeNumber(1, 100_000)),
+  MAX_QUERY_TOKENS: setting("5000", "Tokens of one GraphQL document.", wholeNumber(100, 1_000_000)),
+  MAX_QUERY_DEPTH: setting("20", "Levels of one GraphQL document.", wholeNumber(2, 100)),
+  DATABASE_POOL_SIZE: setting("10", "Connections to each database, per process.", wholeNumber(1, 1_000)),
+  DATABASE_WAIT_TIMEOUT_MS: setting("5000", "How long a request waits for a connection.", wholeNumber(1, HOUR_MS)),
+  STATEMENT_TIMEOUT_MS: setting(
+    "10000",
+    "How long a request's statement may run in the database.",
+    wholeNumber(1, HOUR_MS),
+  ),
+  PREPARED_STATEMENTS: setting("on", "off: behind a pooler that cannot keep prepared statements.", onOrOff),
+  WORKER_CONCURRENCY: setting("2", "Batches that one worker applies at a time.", wholeNumber(1, 64)),
+  WORKER_BATCH_EVENTS: setting("5000", "Events in a batch, at most.", wholeNumber(1, 100_000)),
+  WORKER_PORT: optional(
+    "Where `work` serves its own /healthz, /readyz and /metrics; without it it serves nothing.",
+    wholeNumber(0, 65_535),
+  ),
+  WORKER_POLL_MS: setting("25", "How long an idle worker rests before it looks again.", wholeNumber(1, 60_000)),
+  CACHE_MEMORY_MB: setting("64", "Megabytes of the cache in each process; 0 keeps nothing.", wholeNumber(0, 100_000)),
+  CACHE_NOW_TTL_SECONDS: setting(
+    "30",
+    "How long an answer is kept at most while its range includes now.",
+    wholeNumber(0, 86_400),
+  ),
+  CACHE_RECENT_TTL_SECONDS: setting("300", "The same, where its range ended lately.", wholeNumber(0, 86_400)),
+  CACHE_CLOSED_TTL_SECONDS: setting("3600", "The same, where its range is long over.", wholeNumber(0, 604_800)),
+} as const;
+
+export type VariableName = keyof typeof CONFIG_VARIABLES;
+
+/** The README's table of variables, in Markdown. */
+export function configTable(): string {
+  const rows = Object.entries(CONFIG_VARIABLES).map(([name, variable]) => {
+    const standard = variable.default === null ? "" : `\`${variable.default}\``;
+    return `| \`${name}\` | ${standard} | ${variable.meaning} |`;
+  });
+  return ["| Variable | Default | Meaning |", "| --- | --- | --- |", ...rows].join("\n");
+}

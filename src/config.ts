@@ -1,0 +1,201 @@
+/** The only module that reads the environment. A blank variable is one that is not set. */
+import { z } from "zod";
+import { CONFIG_VARIABLES, type VariableName } from "./config-variables.js";
+
+export interface HttpConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly maxCallBytes: number;
+  readonly maxQueryTokens: number;
+  readonly maxQueryDepth: number;
+}
+
+export interface DatabasesConfig {
+  /** Null: the embedded server's. */
+  readonly urls: { readonly events: string; readonly metrics: string } | null;
+  /** Connections to each database. */
+  readonly poolSize: number;
+  readonly waitTimeoutMs: number;
+  readonly statementTimeoutMs: number;
+  readonly preparedStatements: boolean;
+}
+
+export interface LimitsConfig {
+  readonly maxEventsPerCall: number;
+  readonly maxAddressChars: number;
+  readonly maxMetadataBytes: number;
+  readonly maxUrlChars: number;
+  readonly maxTextChars: number;
+  readonly maxFutureMinutes: number;
+  /** Null: events are kept. */
+  readonly eventRetentionDays: number | null;
+  readonly maxLinksPerCampaign: number;
+  readonly maxSeriesPoints: number;
+}
+
+export interface WorkerConfig {
+  /** Where `work` answers probes; null: nowhere. */
+  readonly port: number | null;
+  readonly concurrency: number;
+  readonly batchEvents: number;
+  readonly pollMs: number;
+}
+
+export interface CacheConfig {
+  /** Null: each process has its own cache alone. */
+  readonly redisUrl: string | null;
+  readonly memoryBytes: number;
+  /** While a range includes now, after it ended a short while ago, and later. */
+  readonly ttlSeconds: { readonly OPEN: number; readonly RECENT: number; readonly CLOSED: number };
+}
+
+export interface Config {
+  readonly dataDir: string;
+  /** Null where none is set: see loadSecret. */
+  readonly secret: string | null;
+  /** Null where none is set: each command has its own. */
+  readonly logLevel: string | null;
+  readonly shutdownTimeoutMs: number;
+  readonly http: HttpConfig;
+  readonly databases: DatabasesConfig;
+  readonly limits: LimitsConfig;
+  readonly worker: WorkerConfig;
+  readonly cache: CacheConfig;
+  /** What looks wrong and may be right, for the log. */
+  readonly warnings: readonly string[];
+}
+
+/** What is wrong with the configuration, all of it: each fault names its variable and never repeats a secret. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(`The configuration cannot be used:\n${faults.map((fault) => `  ${fault}`).join("\n")}`);
+    this.faults = faults;
+  }
+}
+
+type Shape = { [Name in VariableName]: (typeof CONFIG_VARIABLES)[Name]["schema"] };
+type Values = z.output<z.ZodObject<Shape>>;
+type Texts = Partial<Record<VariableName, string>>;
+
+const NAMES = Object.keys(CONFIG_VARIABLES) as VariableName[];
+const environment = z.object(
+  Object.fromEntries(NAMES.map((name) => [name, CONFIG_VARIABLES[name].schema])) as unknown as Shape,
+);
+
+/** Throws ConfigError. What comes back is frozen throughout. */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const texts = readTexts(env);
+  const parsed = environment.safeParse(texts);
+  const faults = [...faultsOf(texts, parsed.error?.issues ?? []), ...contradictions(texts)];
+  if (!parsed.success || faults.length > 0) throw new ConfigError(faults);
+  return deepFreeze(arrange(parsed.data, strangers(env)));
+}
+
+function readTexts(env: NodeJS.ProcessEnv): Texts {
+  const texts: Texts = {};
+  for (const name of NAMES) {
+    const text = env[name]?.trim();
+    if (text !== undefined && text !== "") texts[name] = text;
+  }
+  return texts;
+}
+
+function faultsOf(texts: Texts, issues: readonly z.core.$ZodIssue[]): string[] {
+  const expected = new Map(issues.map((issue) => [issue.path[0] as VariableName, issue.message]));
+  return NAMES.filter((name) => expected.has(name)).map((name) => {
+    const given = CONFIG_VARIABLES[name].isSecret ? "" : `, not ${JSON.stringify(texts[name])}`;
+    return `${name} must be ${expected.get(name)}${given}`;
+  });
+}
+
+/** What is wrong between variables, told beside what is wrong with each. */
+function contradictions(texts: Texts): string[] {
+  const { EVENTS_DATABASE_URL: events, METRICS_DATABASE_URL: metrics } = texts;
+  const faults: string[] = [];
+  const lacking = events === undefined ? "EVENTS_DATABASE_URL" : "METRICS_DATABASE_URL";
+  if ((events === undefined) !== (metrics === undefined)) {
+    faults.push(`${lacking} must be set too: set both databases, or neither for the embedded ones`);
+  }
+  if (events !== undefined && metrics !== undefined && databaseOf(events) === databaseOf(metrics)) {
+    faults.push("EVENTS_DATABASE_URL and METRICS_DATABASE_URL must be two databases, on one server or on two");
+  }
+  return faults;
+}
+
+function databaseOf(text: string): string {
+  if (!URL.canParse(text)) return text;
+  const url = new URL(text);
+  // Without a host the socket's folder is among the parameters.
+  return [url.hostname, url.port === "" ? "5432" : url.port, url.pathname, url.searchParams.get("host") ?? ""].join(
+    " ",
+  );
+}
+
+/** Warnings alone: Kubernetes sets variables of this form for a service that is called mailtally. */
+function strangers(env: NodeJS.ProcessEnv): string[] {
+  const known: readonly string[] = NAMES;
+  return Object.keys(env)
+    .filter((name) => name.startsWith("MAILTALLY_") && !known.includes(name))
+    .toSorted()
+    .map((name) => `${name} is not a variable of this program`);
+}
+
+function arrange(values: Values, warnings: readonly string[]): Config {
+  const { EVENTS_DATABASE_URL: events, METRICS_DATABASE_URL: metrics } = values;
+  return {
+    dataDir: values.DATA_DIR,
+    secret: values.MAILTALLY_SECRET,
+    logLevel: values.LOG_LEVEL,
+    shutdownTimeoutMs: values.SHUTDOWN_TIMEOUT_MS,
+    http: {
+      host: values.HOST,
+      port: values.PORT,
+      maxCallBytes: values.MAX_CALL_BYTES,
+      maxQueryTokens: values.MAX_QUERY_TOKENS,
+      maxQueryDepth: values.MAX_QUERY_DEPTH,
+    },
+    databases: {
+      urls: events === null || metrics === null ? null : { events, metrics },
+      poolSize: values.DATABASE_POOL_SIZE,
+      waitTimeoutMs: values.DATABASE_WAIT_TIMEOUT_MS,
+      statementTimeoutMs: values.STATEMENT_TIMEOUT_MS,
+      preparedStatements: values.PREPARED_STATEMENTS,
+    },
+    limits: {
+      maxEventsPerCall: values.MAX_EVENTS_PER_CALL,
+      maxAddressChars: values.MAX_ADDRESS_CHARS,
+      maxMetadataBytes: values.MAX_METADATA_BYTES,
+      maxUrlChars: values.MAX_URL_CHARS,
+      maxTextChars: values.MAX_TEXT_CHARS,
+      maxFutureMinutes: values.MAX_FUTURE_MINUTES,
+      eventRetentionDays: values.EVENT_RETENTION_DAYS,
+      maxLinksPerCampaign: values.MAX_LINKS_PER_CAMPAIGN,
+      maxSeriesPoints: values.MAX_SERIES_POINTS,
+    },
+    worker: {
+      port: values.WORKER_PORT,
+      concurrency: values.WORKER_CONCURRENCY,
+      batchEvents: values.WORKER_BATCH_EVENTS,
+      pollMs: values.WORKER_POLL_MS,
+    },
+    cache: {
+      redisUrl: values.REDIS_URL,
+      memoryBytes: values.CACHE_MEMORY_MB * 1_000_000,
+      ttlSeconds: {
+        OPEN: values.CACHE_NOW_TTL_SECONDS,
+        RECENT: values.CACHE_RECENT_TTL_SECONDS,
+        CLOSED: values.CACHE_CLOSED_TTL_SECONDS,
+      },
+    },
+    warnings,
+  };
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null) return value;
+  for (const part of Object.values(value)) deepFreeze(part);
+  return Object.freeze(value);
+}
