@@ -1,0 +1,110 @@
+/**
+ * Answers kept in the process and in Redis. The tenant's version is read before anything is looked up or loaded, and is part
+ * of where the answer lies: see tenant-states.ts. From that follows what the cache promises:
+ *   - an answer is served only while the database still names the version that was read before the answer was loaded;
+ *   - whoever shares a load that already runs has read the same version, so the load shows at least what they may expect;
+ *   - nothing has to be invalidated: what is out of date is never asked for again, and goes by age or for want of room.
+ * It holds only if `load` sees what was committed before it is called: it must not read from an older snapshot or a replica.
+ * Two installations that hold the same tenants must not share a Redis database.
+ */
+import { addressOf, type CacheKey } from "./cache-key.js";
+import type { JsonValue } from "./json-value.js";
+import { ProcessLayer, type StoredAnswer } from "./process-layer.js";
+import type { RedisLayer } from "./redis-layer.js";
+import { SingleFlight } from "./single-flight.js";
+import { DEFAULT_TTL_SECONDS, type TtlClass } from "./ttl-class.js";
+
+/** Where an answer came from. Sharing another request's load or look-up counts as "process", so a miss is one load. */
+export type CacheLayer = "process" | "redis" | "miss";
+
+export interface CacheOptions {
+  /** Null where there is none: every process then keeps its own answers only. */
+  readonly redis: RedisLayer | null;
+  readonly ttlSeconds?: Readonly<Record<TtlClass, number>>;
+  readonly maxEntries?: number;
+  /** Of the answers in the process, about. */
+  readonly maxBytes?: number;
+  readonly onHit?: (layer: CacheLayer) => void;
+  /** Milliseconds since the Unix epoch: ages count across processes. */
+  readonly now?: () => number;
+}
+
+export interface CachedAnswer<T> {
+  /** Frozen: others get the same object. */
+  readonly value: T;
+  /** Null where the answer was loaded just now. */
+  readonly ageSeconds: number | null;
+}
+
+const DEFAULT_MAX_ENTRIES = 10_000;
+const DEFAULT_MAX_BYTES = 64 * 1024 ** 2;
+
+interface Found {
+  readonly layer: CacheLayer;
+  readonly answer: StoredAnswer;
+}
+
+export class Cache {
+  readonly #redis: RedisLayer | null;
+  readonly #process: ProcessLayer;
+  readonly #flights = new SingleFlight<Found>();
+  readonly #ttlSeconds: Readonly<Record<TtlClass, number>>;
+  readonly #onHit: (layer: CacheLayer) => void;
+  readonly #now: () => number;
+
+  constructor(options: CacheOptions) {
+    this.#redis = options.redis;
+    this.#process = new ProcessLayer({
+      maxEntries: options.maxEntries ?? DEFAULT_MAX_ENTRIES,
+      maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES,
+    });
+    this.#ttlSeconds = options.ttlSeconds ?? DEFAULT_TTL_SECONDS;
+    this.#onHit = options.onHit ?? (() => undefined);
+    this.#now = options.now ?? (() => Date.now());
+  }
+
+  /** The answer to the key's question, loaded where none is found. Rejects with what `load` throws, which is not kept. */
+  async getOrLoad<T>(key: CacheKey, ttlClass: TtlClass, load: () => Promise<T>): Promise<CachedAnswer<T>> {
+    const address = addressOf(key);
+    const kept = this.#process.get(address, this.#now());
+    if (kept !== undefined) return this.#deliver({ layer: "process", answer: kept }, "process");
+    const { joined, result } = this.#flights.run(address, () =>
+      this.#find(address, this.#ttlSeconds[ttlClass] * 1000, load),
+    );
+    const found = await result;
+    return this.#deliver(found, joined ? "process" : found.layer);
+  }
+
+  async #find(address: string, ttlMs: number, load: () => Promise<unknown>): Promise<Found> {
+    const shared = this.#redis === null ? null : readStored(await this.#redis.get(address));
+    if (shared !== null && this.#now() < shared.expiresAt) {
+      this.#process.set(address, shared);
+      return { layer: "redis", answer: shared };
+    }
+    const value = (await load()) as JsonValue;
+    const storedAt = this.#now();
+    const answer: StoredAnswer = { storedAt, expiresAt: storedAt + ttlMs, value };
+    this.#process.set(address, answer);
+    this.#redis?.set(address, JSON.stringify(answer), ttlMs);
+    return { layer: "miss", answer };
+  }
+
+  #deliver<T>({ layer, answer }: Found, counted: CacheLayer): CachedAnswer<T> {
+    this.#onHit(counted);
+    // The clocks of two servers differ a little: what another one stored may seem to be of the future.
+    const ageSeconds = layer === "miss" ? null : Math.max(0, (this.#now() - answer.storedAt) / 1000);
+    return { value: answer.value as unknown as T, ageSeconds };
+  }
+}
+
+/** What another process stored; null for what is no stored answer. */
+function readStored(text: string | null): StoredAnswer | null {
+  if (text === null) return null;
+  try {
+    const { storedAt, expiresAt, value } = JSON.parse(text) as Partial<StoredAnswer>;
+    if (typeof storedAt !== "number" || typeof expiresAt !== "number" || value === undefined) return null;
+    return { storedAt, expiresAt, value };
+  } catch {
+    return null;
+  }
+}

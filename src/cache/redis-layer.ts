@@ -1,0 +1,94 @@
+/**
+ * Redis as a cache that nobody has to wait for. Whatever goes wrong with it is a miss: a command has a few milliseconds,
+ * none is queued while the connection is away, and after one that got no answer the others pass by, but for one each second
+ * that tries whether Redis is back. So a Redis that hangs costs one request per second its time limit, and the rest nothing.
+ */
+import { Redis, ReplyError } from "ioredis";
+import type { Logger } from "../observability/logger.js";
+
+export interface RedisLayerOptions {
+  readonly url: string;
+  readonly log: Logger;
+  readonly commandTimeoutMs?: number;
+}
+
+const DEFAULT_COMMAND_TIMEOUT_MS = 50;
+const PROBE_INTERVAL_MS = 1_000;
+const LOG_INTERVAL_MS = 10_000;
+const MAX_RECONNECT_DELAY_MS = 1_000;
+/** A connection on which commands wait this long is taken for dead and made anew: its other end may have vanished. */
+const DEAD_CONNECTION_MS = 2_000;
+
+export class RedisLayer {
+  readonly #client: Redis;
+  readonly #log: Logger;
+  /** When to try again after a command that got no answer; null while they get one. On the monotonic clock. */
+  #nextProbeAt: number | null = null;
+  #nextLogAt = 0;
+
+  constructor({ url, log, commandTimeoutMs = DEFAULT_COMMAND_TIMEOUT_MS }: RedisLayerOptions) {
+    this.#log = log;
+    this.#client = new Redis(url, {
+      commandTimeout: commandTimeoutMs,
+      socketTimeout: DEAD_CONNECTION_MS,
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      maxRetriesPerRequest: 0,
+      retryStrategy: (attempts) => Math.min(attempts * 50, MAX_RECONNECT_DELAY_MS),
+      // After a failover the old connection may lead to what is a replica now.
+      reconnectOnError: (error) => error.message.startsWith("READONLY"),
+      connectionName: "mailtally",
+    });
+    this.#client.on("error", (error) => this.#report(error));
+  }
+
+  /** The text under the key; null where there is none or Redis does not say. Never throws. */
+  async get(key: string): Promise<string | null> {
+    if (!this.#mayTry()) return null;
+    return (await this.#attempt(() => this.#client.get(key))) ?? null;
+  }
+
+  /** Sends a text on its way and returns at once. Whether it arrives is not told. */
+  set(key: string, text: string, ttlMs: number): void {
+    if (this.#mayTry()) void this.#attempt(() => this.#client.set(key, text, "PX", ttlMs));
+  }
+
+  /** Whether Redis answers right now. Never throws. */
+  async ping(): Promise<boolean> {
+    return (await this.#attempt(() => this.#client.ping())) === "PONG";
+  }
+
+  /** Closes the connection. What is under way is lost, as it may be in a cache. */
+  async stop(): Promise<void> {
+    this.#client.disconnect();
+  }
+
+  #mayTry(): boolean {
+    if (this.#client.status !== "ready") return false;
+    if (this.#nextProbeAt === null) return true;
+    const now = performance.now();
+    if (now < this.#nextProbeAt) return false;
+    this.#nextProbeAt = now + PROBE_INTERVAL_MS;
+    return true;
+  }
+
+  async #attempt<T>(command: () => Promise<T>): Promise<T | undefined> {
+    try {
+      const reply = await command();
+      this.#nextProbeAt = null;
+      return reply;
+    } catch (error) {
+      // An error that Redis itself sends (no memory left, no permission) came as fast as any answer.
+      if (!(error instanceof ReplyError)) this.#nextProbeAt = performance.now() + PROBE_INTERVAL_MS;
+      this.#report(error);
+      return undefined;
+    }
+  }
+
+  #report(error: unknown): void {
+    const now = performance.now();
+    if (now < this.#nextLogAt) return;
+    this.#nextLogAt = now + LOG_INTERVAL_MS;
+    this.#log.warn({ err: error }, "redis does not answer, going on without it");
+  }
+}

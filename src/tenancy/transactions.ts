@@ -1,0 +1,115 @@
+/**
+ * The one door to tables that hold tenants' rows. Every transaction takes on a role and, for the API, a tenant; both are
+ * local to the transaction, so that a connection, pooled here or by a pooler between, never carries them to the next one.
+ * Without a tenant the policies match no row.
+ */
+import { escapeLiteral } from "pg";
+import type { DatabaseName } from "../database/database-name.js";
+import type { Pool, Preamble, Session, Transaction } from "../database/pool.js";
+import type { Statement } from "../database/statement.js";
+import { isUuid, type TenantId } from "../ids.js";
+
+/** The end of a connection whose process froze inside a transaction. Projector and worker rely on it: see projector.ts. */
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000;
+
+const common = `set local timezone = 'UTC'; set local idle_in_transaction_session_timeout = ${IDLE_IN_TRANSACTION_TIMEOUT_MS}`;
+const API_READ = `begin read only; set local role mailtally_api; ${common}`;
+const API_WRITE = `begin; set local role mailtally_api; ${common}`;
+const WORKER = `begin; set local role mailtally_worker; ${common}` as Preamble;
+const WORKER_SNAPSHOT =
+  `begin isolation level repeatable read; set local role mailtally_worker; set local timezone = 'UTC'` as Preamble;
+
+/** Requests' statements alone have a limit: a worker's batch given up under load would only begin again. */
+function apiPreamble<D extends DatabaseName>(pool: Pool<D>, start: string): Preamble {
+  const limitMs = pool.requestStatementTimeoutMs;
+  if (limitMs === undefined) return start as Preamble;
+  if (!Number.isSafeInteger(limitMs)) throw new TypeError("A limit is a whole number of milliseconds");
+  return `${start}; set local statement_timeout = ${limitMs}` as Preamble;
+}
+
+function tenantPreamble<D extends DatabaseName>(pool: Pool<D>, start: string, tenantId: TenantId): Preamble {
+  // The statement has no binds, as it is sent in one string with BEGIN; nothing but a UUID passes here.
+  if (!isUuid(tenantId)) throw new TypeError("A tenant's id is a UUID");
+  return `${apiPreamble(pool, start)}; select set_tenant(${escapeLiteral(tenantId)})` as Preamble;
+}
+
+/** A transaction of the API for one tenant, able to write. */
+export function writeAsTenant<D extends DatabaseName, T>(
+  pool: Pool<D>,
+  tenantId: TenantId,
+  work: (session: Session<D>) => Promise<T>,
+): Promise<T> {
+  return pool.transaction(tenantPreamble(pool, API_WRITE, tenantId), work);
+}
+
+/** A transaction of the API before the tenant is known: tenant tables show no rows, the two lookup functions answer. */
+export function readWithoutTenant<D extends DatabaseName, T>(
+  pool: Pool<D>,
+  work: (session: Session<D>) => Promise<T>,
+): Promise<T> {
+  return pool.transaction(apiPreamble(pool, API_READ), work);
+}
+
+/** A transaction of the worker, over all tenants. */
+export function writeAsWorker<D extends DatabaseName, T>(
+  pool: Pool<D>,
+  work: (session: Session<D>) => Promise<T>,
+): Promise<T> {
+  return pool.transaction(WORKER, work);
+}
+
+/** A worker's transaction that the caller ends. */
+export function beginAsWorker<D extends DatabaseName>(pool: Pool<D>): Promise<Transaction<D>> {
+  return pool.begin(WORKER);
+}
+
+/** One snapshot for several statements of the worker's role, however long they take. The caller ends it. */
+export function beginSnapshot<D extends DatabaseName>(pool: Pool<D>): Promise<Transaction<D>> {
+  return pool.begin(WORKER_SNAPSHOT);
+}
+
+/**
+ * A request's reads of one database: a read-only transaction that begins at the first statement and ends with the request.
+ * Statements run one after another. After one has failed the next begins a new transaction, so that a failed part of an
+ * answer does not take the other parts with it.
+ */
+export class TenantReads<D extends DatabaseName> implements Session<D> {
+  readonly #pool: Pool<D>;
+  readonly #preamble: Preamble;
+  #transaction: Transaction<D> | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+  #ended = false;
+
+  constructor(pool: Pool<D>, tenantId: TenantId) {
+    this.#pool = pool;
+    this.#preamble = tenantPreamble(pool, API_READ, tenantId);
+  }
+
+  run<Row>(statement: Statement<D, Row>): Promise<Row[]> {
+    const result = this.#last.then(() => this.#runNow(statement));
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  async #runNow<Row>(statement: Statement<D, Row>): Promise<Row[]> {
+    if (this.#ended) throw new Error("The request that these reads belong to has ended");
+    this.#transaction ??= await this.#pool.begin(this.#preamble);
+    try {
+      return await this.#transaction.run(statement);
+    } catch (error) {
+      const failed = this.#transaction;
+      this.#transaction = undefined;
+      await failed.rollback();
+      throw error;
+    }
+  }
+
+  /** Waits for what is running and gives the connection back. Never throws. */
+  async end(): Promise<void> {
+    await this.#last;
+    this.#ended = true;
+    // Nothing was written, so a rollback is as good as a commit and cannot fail the answer.
+    await this.#transaction?.rollback();
+    this.#transaction = undefined;
+  }
+}
