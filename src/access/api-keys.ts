@@ -1,0 +1,178 @@
+/**
+ * A tenant's keys. The secret leaves this module once, in the answer of the call that made it. Who may hand on which scopes
+ * is the caller's to assert when a key is made (assertMayGrant): the operator's command line has no key to measure by.
+ */
+import type { Session } from "../database/pool.js";
+import { defineStatement, type Statement } from "../database/statement.js";
+import { PublicError } from "../errors.js";
+import { type ApiKeyId, type TenantId, uuidv7 } from "../ids.js";
+import { isName } from "../text-faults.js";
+import { type EpochMicros, formatInstant } from "../time/instant.js";
+import { mintKeySecret } from "./key-secret.js";
+import { assertMayGrant, type Principal } from "./principal.js";
+import { orderScopes, type Scope } from "./scope.js";
+
+export interface ApiKey {
+  readonly id: ApiKeyId;
+  readonly name: string;
+  /** What its secret begins with, after `mt_`. Not secret. */
+  readonly prefix: string;
+  readonly scopes: readonly Scope[];
+  readonly createdAt: EpochMicros;
+  readonly expiresAt: EpochMicros | null;
+  /** To the minute. */
+  readonly lastUsedAt: EpochMicros | null;
+  readonly revokedAt: EpochMicros | null;
+}
+
+/** A key with its secret, which cannot be shown again. */
+export interface IssuedApiKey {
+  readonly apiKey: ApiKey;
+  readonly secret: string;
+}
+
+export interface NewApiKey {
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  readonly expiresAt: EpochMicros | null;
+}
+
+interface ApiKeyRow {
+  readonly id: ApiKeyId;
+  readonly name: string;
+  readonly prefix: string;
+  readonly scopes: readonly string[];
+  readonly created_at: EpochMicros;
+  readonly expires_at: EpochMicros | null;
+  readonly last_used_at: EpochMicros | null;
+  readonly revoked_at: EpochMicros | null;
+}
+
+const COLUMNS = "id, name, prefix, scopes::text[] as scopes, created_at, expires_at, last_used_at, revoked_at";
+
+const insert = defineStatement<
+  "metrics",
+  [TenantId, ApiKeyId, name: string, prefix: string, Buffer, readonly Scope[], now: string, expiresAt: string | null],
+  ApiKeyRow
+>(
+  "metrics",
+  "api_keys.insert",
+  `insert into api_keys (tenant_id, id, name, prefix, secret_hash, scopes, created_at, expires_at)
+   values ($1, $2, $3, $4, $5, $6::scope[], $7, $8)
+   returning ${COLUMNS}`,
+);
+
+const replaceSecret = defineStatement<"metrics", [TenantId, ApiKeyId, prefix: string, Buffer], ApiKeyRow>(
+  "metrics",
+  "api_keys.replace_secret",
+  `update api_keys set prefix = $3, secret_hash = $4 where tenant_id = $1 and id = $2 returning ${COLUMNS}`,
+);
+
+const lock = defineStatement<"metrics", [TenantId, ApiKeyId], ApiKeyRow>(
+  "metrics",
+  "api_keys.lock",
+  `select ${COLUMNS} from api_keys where tenant_id = $1 and id = $2 for no key update`,
+);
+
+const revoke = defineStatement<"metrics", [TenantId, ApiKeyId, now: string], ApiKeyRow>(
+  "metrics",
+  "api_keys.revoke",
+  `update api_keys set revoked_at = coalesce(revoked_at, $3) where tenant_id = $1 and id = $2 returning ${COLUMNS}`,
+);
+
+const findByIds = defineStatement<"metrics", [TenantId, readonly ApiKeyId[]], ApiKeyRow>(
+  "metrics",
+  "api_keys.find_by_ids",
+  `select ${COLUMNS} from api_keys where tenant_id = $1 and id = any ($2::uuid[])`,
+);
+
+const MAX_NAME_CHARS = 100;
+
+/** Throws BAD_INPUT naming the field. The caller has asserted that these scopes may be granted. */
+export async function createApiKey(
+  session: Session<"metrics">,
+  tenantId: TenantId,
+  input: NewApiKey,
+  now: EpochMicros,
+): Promise<IssuedApiKey> {
+  const name = checkName(input.name);
+  const scopes = orderScopes(input.scopes);
+  if (scopes.length === 0) throw badInput("scopes", "A key needs at least one scope.");
+  if (input.expiresAt !== null && input.expiresAt <= now) throw badInput("expiresAt", "A key expires in the future.");
+  const { secret, prefix, hash } = mintKeySecret();
+  const id = uuidv7(Math.floor(now / 1000)) as ApiKeyId;
+  const expiresAt = input.expiresAt === null ? null : formatInstant(input.expiresAt);
+  const statement = insert(tenantId, id, name, prefix, hash, scopes, formatInstant(now), expiresAt);
+  return { apiKey: await one(session, statement), secret };
+}
+
+/**
+ * Another secret for the same key; the old one stops working within a second. Throws NOT_FOUND, CONFLICT for a revoked or
+ * expired key, and FORBIDDEN where the key holds scopes that the principal lacks: it would get them with the secret.
+ */
+export async function rotateApiKey(
+  session: Session<"metrics">,
+  tenantId: TenantId,
+  id: ApiKeyId,
+  principal: Principal,
+  now: EpochMicros,
+): Promise<IssuedApiKey> {
+  const current = await one(session, lock(tenantId, id));
+  if (current.revokedAt !== null) throw new PublicError("CONFLICT", "The key is revoked; make another one.");
+  if (current.expiresAt !== null && current.expiresAt <= now) {
+    throw new PublicError("CONFLICT", "The key has expired; make another one.");
+  }
+  assertMayGrant(principal, current.scopes);
+  const { secret, prefix, hash } = mintKeySecret();
+  return { apiKey: await one(session, replaceSecret(tenantId, id, prefix, hash)), secret };
+}
+
+/** Ends a key for good, within a second on every server. Again: nothing changes. Throws NOT_FOUND. */
+export function revokeApiKey(
+  session: Session<"metrics">,
+  tenantId: TenantId,
+  id: ApiKeyId,
+  now: EpochMicros,
+): Promise<ApiKey> {
+  return one(session, revoke(tenantId, id, formatInstant(now)));
+}
+
+/** Those that the tenant has, in no order. */
+export async function findApiKeys(
+  session: Session<"metrics">,
+  tenantId: TenantId,
+  ids: readonly ApiKeyId[],
+): Promise<ApiKey[]> {
+  return (await session.run(findByIds(tenantId, ids))).map(apiKeyOfRow);
+}
+
+async function one(session: Session<"metrics">, statement: Statement<"metrics", ApiKeyRow>): Promise<ApiKey> {
+  const [row] = await session.run(statement);
+  if (row === undefined) throw new PublicError("NOT_FOUND", "There is no such API key.");
+  return apiKeyOfRow(row);
+}
+
+function apiKeyOfRow(row: ApiKeyRow): ApiKey {
+  return {
+    id: row.id,
+    name: row.name,
+    prefix: row.prefix,
+    scopes: orderScopes(row.scopes),
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    lastUsedAt: row.last_used_at,
+    revokedAt: row.revoked_at,
+  };
+}
+
+function checkName(given: string): string {
+  const name = given.trim();
+  if (!isName(name, MAX_NAME_CHARS)) {
+    throw badInput("name", `A key's name has 1 to ${MAX_NAME_CHARS} characters, none of them a control character.`);
+  }
+  return name;
+}
+
+function badInput(field: string, message: string): PublicError {
+  return new PublicError("BAD_INPUT", message, { field: ["input", field] });
+}

@@ -1,0 +1,202 @@
+/**
+ * The keys as the metrics database knows them, by prefix, each never older than `maxAgeMs` at the moment it is asked for:
+ * that is how long a revoked key may go on working. An age counts from before the statement was sent.
+ *
+ * Made-up keys may neither fill the memory nor take the database from the others. Concurrent look-ups of one prefix are one;
+ * prefixes that nobody has are remembered in a bounded cache of their own, where they cannot push known keys out; and prefixes
+ * that were never found share a few look-ups at a time, past which callers are turned away while known keys pass.
+ */
+import { LRUCache } from "lru-cache";
+import { DatabaseUnreachable, isDatabaseAway } from "../database/database-away.js";
+import type { Pool } from "../database/pool.js";
+import { defineStatement } from "../database/statement.js";
+import { PublicError } from "../errors.js";
+import type { ApiKeyId, TenantId } from "../ids.js";
+import type { Logger } from "../observability/logger.js";
+import { readWithoutTenant } from "../tenancy/transactions.js";
+import type { EpochMicros } from "../time/instant.js";
+import { withinTime } from "../within-time.js";
+import { createPrincipal, type Principal } from "./principal.js";
+
+export interface KeyRecord {
+  readonly hash: Buffer;
+  readonly principal: Principal;
+  readonly expiresAt: EpochMicros | null;
+  readonly revokedAt: EpochMicros | null;
+  readonly lastUsedAt: EpochMicros | null;
+}
+
+/** The keys with one prefix (hardly ever two), as they stood at `readAt` or later. */
+export interface KeyReading {
+  readonly records: readonly KeyRecord[];
+  readonly readAt: EpochMicros;
+}
+
+/** The database did not answer: whether there is such a key is not known. */
+export class KeyDirectoryAway extends Error {
+  override readonly name = "KeyDirectoryAway";
+}
+
+export interface KeyDirectoryOptions {
+  readonly metrics: Pool<"metrics">;
+  readonly now: () => EpochMicros;
+  readonly maxAgeMs: number;
+  readonly log: Logger;
+}
+
+interface KeyRow {
+  readonly tenant_id: TenantId;
+  readonly id: ApiKeyId;
+  readonly secret_hash: Buffer;
+  readonly scopes: readonly string[];
+  readonly expires_at: EpochMicros | null;
+  readonly revoked_at: EpochMicros | null;
+  readonly last_used_at: EpochMicros | null;
+}
+
+interface Lookup {
+  /** Null while it waits for its turn: what it will read is newer than whoever joins it. */
+  startedAt: EpochMicros | null;
+  readonly reading: Promise<KeyReading>;
+}
+
+const findByPrefix = defineStatement<"metrics", [prefix: string], KeyRow>(
+  "metrics",
+  "api_keys.find_by_prefix",
+  `select tenant_id, id, secret_hash, scopes, expires_at, revoked_at, last_used_at from find_api_keys($1)`,
+);
+
+const MAX_KNOWN = 20_000;
+const MAX_ABSENT = 20_000;
+/** Prefixes are random, so none that was absent is ever given to a key that somebody could already hold. */
+const ABSENT_MAX_AGE_MS = 10_000;
+const MAX_STRANGERS_AT_ONCE = 4;
+const MAX_STRANGERS_WAITING = 256;
+const LOOKUP_TIMEOUT_MS = 2_000;
+/** After a failure the database is left alone this long, and callers need not wait to learn that it is away. */
+const OUTAGE_PAUSE_MS = 250;
+
+export class KeyDirectory {
+  readonly #options: KeyDirectoryOptions;
+  readonly #known = new LRUCache<string, KeyReading>({ max: MAX_KNOWN });
+  readonly #absent = new LRUCache<string, KeyReading>({ max: MAX_ABSENT });
+  readonly #lookups = new Map<string, Lookup>();
+  readonly #waiting: (() => void)[] = [];
+  #strangers = 0;
+  #awaySince: EpochMicros | null = null;
+  #failedAt: EpochMicros | null = null;
+
+  constructor(options: KeyDirectoryOptions) {
+    this.#options = options;
+  }
+
+  /** Throws KeyDirectoryAway where the database is, and PublicError OVERLOADED in a flood of unknown prefixes. */
+  async find(prefix: string): Promise<KeyReading> {
+    const { maxAgeMs } = this.#options;
+    const known = this.#known.get(prefix);
+    if (known !== undefined && this.#isWithin(known.readAt, maxAgeMs)) return known;
+    const absent = this.#absent.get(prefix);
+    if (absent !== undefined && this.#isWithin(absent.readAt, ABSENT_MAX_AGE_MS)) return absent;
+    const running = this.#lookups.get(prefix);
+    if (running !== undefined && (running.startedAt === null || this.#isWithin(running.startedAt, maxAgeMs))) {
+      return running.reading;
+    }
+    return this.#lookUp(prefix, known === undefined);
+  }
+
+  #lookUp(prefix: string, isStranger: boolean): Promise<KeyReading> {
+    if (isStranger && this.#waiting.length >= MAX_STRANGERS_WAITING) {
+      throw new PublicError("OVERLOADED", "Too many unknown API keys at once; try again.", { retryAfterSeconds: 1 });
+    }
+    const turn = isStranger ? this.#takeTurn() : undefined;
+    const read = async (): Promise<KeyReading> => {
+      await turn;
+      try {
+        lookup.startedAt = this.#options.now();
+        return await this.#read(prefix, lookup.startedAt);
+      } finally {
+        if (isStranger) this.#passTurn();
+        if (this.#lookups.get(prefix) === lookup) this.#lookups.delete(prefix);
+      }
+    };
+    // The microtask lets `lookup` exist before it is written to.
+    const lookup: Lookup = { startedAt: null, reading: Promise.resolve().then(read) };
+    this.#lookups.set(prefix, lookup);
+    return lookup.reading;
+  }
+
+  async #read(prefix: string, readAt: EpochMicros): Promise<KeyReading> {
+    if (this.#failedAt !== null && this.#isWithin(this.#failedAt, OUTAGE_PAUSE_MS)) throw new KeyDirectoryAway();
+    let rows: KeyRow[];
+    try {
+      rows = await withinTime(this.#query(prefix), LOOKUP_TIMEOUT_MS, (message) => new DatabaseUnreachable(message));
+    } catch (error) {
+      if (!isDatabaseAway(error)) throw error;
+      this.#noteFailure(error);
+      throw new KeyDirectoryAway("API keys cannot be looked up", { cause: error });
+    }
+    this.#noteSuccess();
+    const reading: KeyReading = { records: rows.map(recordOfRow), readAt };
+    const [into, outOf] = rows.length > 0 ? [this.#known, this.#absent] : [this.#absent, this.#known];
+    // A look-up that was overtaken by a later one must not bring its older answer back.
+    const current = this.#known.peek(prefix) ?? this.#absent.peek(prefix);
+    if (current === undefined || current.readAt <= readAt || current.readAt > this.#options.now()) {
+      outOf.delete(prefix);
+      into.set(prefix, reading);
+    }
+    return reading;
+  }
+
+  async #query(prefix: string): Promise<KeyRow[]> {
+    const run = () => readWithoutTenant(this.#options.metrics, (session) => session.run(findByPrefix(prefix)));
+    try {
+      return await run();
+    } catch (error) {
+      // After a restart of the database the pool still holds dead connections: one of them is no outage.
+      if (!isDatabaseAway(error)) throw error;
+      return run();
+    }
+  }
+
+  async #takeTurn(): Promise<void> {
+    if (this.#strangers < MAX_STRANGERS_AT_ONCE) this.#strangers++;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  #passTurn(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#strangers--;
+    else next();
+  }
+
+  #noteFailure(error: unknown): void {
+    this.#failedAt = this.#options.now();
+    if (this.#awaySince !== null) return;
+    this.#awaySince = this.#failedAt;
+    this.#options.log.error({ err: error }, "API keys cannot be looked up; known ones go on writing");
+  }
+
+  #noteSuccess(): void {
+    this.#failedAt = null;
+    if (this.#awaySince === null) return;
+    const awayMs = Math.round((this.#options.now() - this.#awaySince) / 1000);
+    this.#awaySince = null;
+    this.#options.log.info({ awayMs }, "API keys can be looked up again");
+  }
+
+  /** A clock that was turned back makes everything too old rather than fresh for long. */
+  #isWithin(instant: EpochMicros, ms: number): boolean {
+    const age = this.#options.now() - instant;
+    return age >= 0 && age < ms * 1000;
+  }
+}
+
+function recordOfRow(row: KeyRow): KeyRecord {
+  return {
+    hash: row.secret_hash,
+    principal: createPrincipal(row.tenant_id, row.id, row.scopes),
+    expiresAt: row.expires_at,
+    revokedAt: row.revoked_at,
+    lastUsedAt: row.last_used_at,
+  };
+}

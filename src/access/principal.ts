@@ -1,0 +1,57 @@
+import { PublicError } from "../errors.js";
+import type { ApiKeyId, TenantId } from "../ids.js";
+import { orderScopes, type Scope } from "./scope.js";
+
+/** Who asks: a key of a tenant, with what it opens right now. */
+export interface Principal {
+  readonly tenantId: TenantId;
+  readonly keyId: ApiKeyId;
+  readonly scopes: ReadonlySet<Scope>;
+  /** Held when the key was last looked up, and not to be relied on while it cannot be. */
+  readonly unconfirmedScopes: ReadonlySet<Scope>;
+  /**
+   * Canonical text of all that an answer to this principal may depend on; part of every cache key. Two keys with the same
+   * authority may share an answer. Whatever comes to bear on what a key sees must come in here too.
+   */
+  readonly authority: string;
+}
+
+export function createPrincipal(
+  tenantId: TenantId,
+  keyId: ApiKeyId,
+  scopes: Iterable<string>,
+  unconfirmedScopes: Iterable<string> = [],
+): Principal {
+  const ordered = orderScopes(scopes);
+  return {
+    tenantId,
+    keyId,
+    scopes: new Set(ordered),
+    unconfirmedScopes: new Set(orderScopes(unconfirmedScopes)),
+    authority: `${tenantId}:${ordered.join(",")}`,
+  };
+}
+
+/** Whether the principal holds one of these scopes. Throws UNAVAILABLE where that cannot be told at the moment. */
+export function holdsScope(principal: Principal, ...anyOf: readonly [Scope, ...Scope[]]): boolean {
+  if (anyOf.some((scope) => principal.scopes.has(scope))) return true;
+  if (!anyOf.some((scope) => principal.unconfirmedScopes.has(scope))) return false;
+  throw new PublicError("UNAVAILABLE", "API keys cannot be checked right now; try again.", { retryAfterSeconds: 1 });
+}
+
+/** Throws FORBIDDEN, naming what is missing, unless the principal holds one of these scopes; UNAVAILABLE as holdsScope. */
+export function requireScope(principal: Principal, ...anyOf: readonly [Scope, ...Scope[]]): void {
+  if (holdsScope(principal, ...anyOf)) return;
+  throw new PublicError("FORBIDDEN", `This needs a key with the scope ${anyOf.join(" or ")}.`);
+}
+
+/**
+ * Throws FORBIDDEN where the principal would hand out, by a new or a rotated key, a scope that it does not hold: or
+ * MANAGE_KEYS alone would be worth all the others.
+ */
+export function assertMayGrant(principal: Principal, scopes: readonly Scope[]): void {
+  const missing = scopes.filter((scope) => !principal.scopes.has(scope));
+  if (missing.length === 0) return;
+  const message = `A key hands on only scopes that it holds itself; this one lacks ${orderScopes(missing).join(", ")}.`;
+  throw new PublicError("FORBIDDEN", message, { field: ["input", "scopes"] });
+}
