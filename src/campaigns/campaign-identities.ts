@@ -1,0 +1,226 @@
+/**
+ * Which campaign an event means. The event log owns the names (tenant, external id), so that events can be accepted while
+ * the metrics database is away, and can name a campaign that nobody made yet: the name is minted here, once for all
+ * racing callers, and the campaign's own row follows through the outbox.
+ */
+import { LRUCache } from "lru-cache";
+import type { Pool, Session } from "../database/pool.js";
+import { defineStatement } from "../database/statement.js";
+import { appendToOutbox, LANES } from "../events/outbox.js";
+import { type CampaignId, type TenantId, uuidv7 } from "../ids.js";
+import { writeAsTenant } from "../tenancy/transactions.js";
+import { type EpochMicros, formatInstant } from "../time/instant.js";
+
+/** The part of a campaign that the event log owns, as told to the metrics database (payload of the outbox, format 1). */
+export interface CampaignIdentity {
+  readonly id: CampaignId;
+  readonly externalId: string | null;
+  /** What is said of the campaign where its row is made; afterwards that row is the authority. */
+  readonly details: CampaignDetails;
+  readonly createdAt: EpochMicros;
+  readonly changedAt: EpochMicros;
+  readonly archivedAt: EpochMicros | null;
+  /** Rises with each change; an older one never overwrites a newer. */
+  readonly revision: number;
+}
+
+/** What campaign_identities can hold. */
+export const MAX_EXTERNAL_ID_CHARS = 255;
+
+/** What people say of a campaign. */
+export interface CampaignDetails {
+  readonly name: string;
+  readonly subject?: string | null;
+  readonly tags?: readonly string[];
+  readonly sentAt?: EpochMicros | null;
+}
+
+interface IdentityRow {
+  readonly campaign_id: CampaignId;
+  readonly external_id: string | null;
+  readonly archived_at: EpochMicros | null;
+  readonly revision: number;
+  readonly created_at: EpochMicros;
+}
+
+const findByExternalIds = defineStatement<
+  "events",
+  [TenantId, readonly string[]],
+  { external_id: string; campaign_id: CampaignId }
+>(
+  "events",
+  "campaigns.find_by_external_ids",
+  // A live campaign before an archived one of the same name, and of these the one archived last.
+  `select distinct on (external_id) external_id, campaign_id
+   from campaign_identities
+   where tenant_id = $1 and external_id = any ($2::text[])
+   order by external_id, archived_at desc nulls first`,
+);
+
+const findByIds = defineStatement<"events", [TenantId, readonly string[]], { campaign_id: CampaignId }>(
+  "events",
+  "campaigns.find_by_ids",
+  `select campaign_id from campaign_identities where tenant_id = $1 and campaign_id = any ($2::uuid[])`,
+);
+
+const mint = defineStatement<"events", [TenantId, CampaignId, string | null, string], { campaign_id: CampaignId }>(
+  "events",
+  "campaigns.mint",
+  `insert into campaign_identities (tenant_id, campaign_id, external_id, created_at)
+   values ($1, $2, $3, $4)
+   on conflict (tenant_id, external_id) where archived_at is null do nothing
+   returning campaign_id`,
+);
+
+const changeIdentity = defineStatement<
+  "events",
+  [TenantId, CampaignId, externalId: string | null, archivedAt: string | null],
+  IdentityRow
+>(
+  "events",
+  "campaigns.change_identity",
+  `update campaign_identities set external_id = $3, archived_at = $4, revision = revision + 1
+   where tenant_id = $1 and campaign_id = $2
+   returning campaign_id, external_id, archived_at, revision, created_at`,
+);
+
+const lockIdentity = defineStatement<"events", [TenantId, CampaignId], IdentityRow>(
+  "events",
+  "campaigns.lock_identity",
+  `select campaign_id, external_id, archived_at, revision, created_at
+   from campaign_identities where tenant_id = $1 and campaign_id = $2 for no key update`,
+);
+
+/** How long a server may go on taking a name for the campaign it meant: another server may have archived it meanwhile. */
+const CACHE_TTL_MS = 2_000;
+
+export class CampaignIdentities {
+  readonly #events: Pool<"events">;
+  readonly #now: () => EpochMicros;
+  readonly #byName = new LRUCache<string, CampaignId>({ max: 50_000, ttl: CACHE_TTL_MS });
+  /** Counts the times that names were forgotten: what was read before such a time is not remembered after it. */
+  #forgotten = 0;
+  readonly #known = new LRUCache<string, true>({ max: 50_000 });
+
+  constructor(events: Pool<"events">, now: () => EpochMicros) {
+    this.#events = events;
+    this.#now = now;
+  }
+
+  /** Which of these ids are campaigns of the tenant. */
+  async findExisting(tenantId: TenantId, ids: readonly CampaignId[]): Promise<ReadonlySet<CampaignId>> {
+    const unknown = ids.filter((id) => !this.#known.has(`${tenantId}${id}`));
+    if (unknown.length > 0) {
+      const found = await writeAsTenant(this.#events, tenantId, (session) => session.run(findByIds(tenantId, unknown)));
+      for (const row of found) this.#known.set(`${tenantId}${row.campaign_id}`, true);
+    }
+    return new Set(ids.filter((id) => this.#known.has(`${tenantId}${id}`)));
+  }
+
+  /** The campaigns of these external ids; those that are new are made. */
+  async resolve(tenantId: TenantId, externalIds: readonly string[]): Promise<ReadonlyMap<string, CampaignId>> {
+    const resolved = new Map<string, CampaignId>();
+    const unknown: string[] = [];
+    for (const externalId of externalIds) {
+      const id = this.#byName.get(`${tenantId}${externalId}`);
+      if (id === undefined) unknown.push(externalId);
+      else resolved.set(externalId, id);
+    }
+    if (unknown.length === 0) return resolved;
+    const forgotten = this.#forgotten;
+    await writeAsTenant(this.#events, tenantId, async (session) => {
+      const find = async (names: readonly string[]): Promise<void> => {
+        const rows = await session.run(findByExternalIds(tenantId, names));
+        for (const row of rows) resolved.set(row.external_id, row.campaign_id);
+      };
+      await find(unknown);
+      // In one order, so that callers who race for several names wait for each other and never in a circle.
+      const missing = unknown.filter((name) => !resolved.has(name)).toSorted();
+      for (const name of missing) {
+        const made = await this.mint(session, tenantId, name, { name });
+        if (made !== null) resolved.set(name, made.id);
+      }
+      const lost = missing.filter((name) => !resolved.has(name));
+      if (lost.length > 0) await find(lost);
+    });
+    if (forgotten !== this.#forgotten) return resolved;
+    for (const name of unknown) {
+      const id = resolved.get(name);
+      if (id !== undefined) this.#byName.set(`${tenantId}${name}`, id);
+    }
+    return resolved;
+  }
+
+  /**
+   * Belongs after the commit of whatever minted or changed a campaign that somebody named: its name, and those of others,
+   * may mean something else now. An archived campaign's comes back when a live one leaves, and goes when one is made.
+   */
+  forgetNames(): void {
+    this.#forgotten++;
+    this.#byName.clear();
+  }
+
+  /** Makes a campaign in the caller's transaction and tells the metrics database; null where a live one has the name. */
+  async mint(
+    session: Session<"events">,
+    tenantId: TenantId,
+    externalId: string | null,
+    details: CampaignDetails,
+  ): Promise<CampaignIdentity | null> {
+    const id = uuidv7() as CampaignId;
+    const createdAt = this.#now();
+    const minted = await session.run(mint(tenantId, id, externalId, formatInstant(createdAt)));
+    if (minted.length === 0) return null;
+    const changedAt = createdAt;
+    return this.#announce(session, tenantId, {
+      id,
+      externalId,
+      details,
+      createdAt,
+      changedAt,
+      archivedAt: null,
+      revision: 1,
+    });
+  }
+
+  /**
+   * Gives a campaign another external id or archive time in the caller's transaction; null where there is no such
+   * campaign. A name that a live campaign holds fails with PostgreSQL's unique violation.
+   */
+  async change(
+    session: Session<"events">,
+    tenantId: TenantId,
+    id: CampaignId,
+    change: (current: IdentityRow) => { externalId: string | null; archivedAt: EpochMicros | null },
+  ): Promise<CampaignIdentity | null> {
+    const [current] = await session.run(lockIdentity(tenantId, id));
+    if (current === undefined) return null;
+    const { externalId, archivedAt } = change(current);
+    const [row] = await session.run(
+      changeIdentity(tenantId, id, externalId, archivedAt === null ? null : formatInstant(archivedAt)),
+    );
+    if (row === undefined) return null;
+    return this.#announce(session, tenantId, {
+      id,
+      externalId: row.external_id,
+      // Only used if this message is the first that the metrics database hears of the campaign.
+      details: { name: row.external_id ?? id },
+      createdAt: row.created_at,
+      changedAt: this.#now(),
+      archivedAt: row.archived_at,
+      revision: row.revision,
+    });
+  }
+
+  async #announce(
+    session: Session<"events">,
+    tenantId: TenantId,
+    identity: CampaignIdentity,
+  ): Promise<CampaignIdentity> {
+    const id = uuidv7();
+    const receivedAt = this.#now();
+    const payload = { campaign: identity };
+    await appendToOutbox(session, [{ id, tenantId, lane: LANES.LIVE, eventCount: 0, receivedAt, payload }]);
+    return identity;
+  }
+}

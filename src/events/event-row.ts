@@ -1,0 +1,49 @@
+/** Events as they are read: one form of row for all ten types, what a type does not carry being null. */
+import type { CampaignId, EventKey, RecipientKey } from "../ids.js";
+import type { EpochMicros } from "../time/instant.js";
+import type { EventDetails, EventType } from "./event.js";
+import { EVENT_TABLES, type EventTable } from "./event-tables.js";
+
+type DetailFields = { readonly [Field in keyof EventDetails]-?: NonNullable<EventDetails[Field]> | null };
+
+export interface EventRow extends DetailFields {
+  readonly type: EventType;
+  /** Tells the event within its tenant, over all types. */
+  readonly key: EventKey;
+  readonly eventId: string;
+  readonly campaignId: CampaignId;
+  readonly recipientKey: RecipientKey;
+  /** The address, or ERASED_RECIPIENT. */
+  readonly recipient: string;
+  readonly messageId: string | null;
+  readonly occurredAt: EpochMicros;
+  readonly receivedAt: EpochMicros;
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+/** Stands for the address of a person who was erased. */
+export const ERASED_RECIPIENT = "(erased)";
+
+const details = [
+  ...new Map(Object.values(EVENT_TABLES).flatMap((table) => table.details.map((detail) => [detail.column, detail]))),
+].map(([, detail]) => detail);
+
+/** What a branch of a union selects of one type's table, which it calls `event`. */
+export function branchColumns(table: EventTable): string {
+  const own = new Set(table.details.map(({ column }) => column));
+  return [
+    `'${table.type}' as type`,
+    "event.id, event.event_id, event.campaign_id, event.recipient_key, event.message_id",
+    "event.occurred_at, event.received_at, event.metadata",
+    ...details.map(({ column, sqlType }) => (own.has(column) ? `event.${column}` : `null::${sqlType} as ${column}`)),
+  ].join(", ");
+}
+
+/** An EventRow, from a union of branches called `event` and the table of recipients beside it. */
+export const EVENT_ROW_COLUMNS = [
+  `event.type, event.id as key, event.event_id as "eventId", event.campaign_id as "campaignId"`,
+  `event.recipient_key as "recipientKey", coalesce(recipients.address, '${ERASED_RECIPIENT}') as recipient`,
+  `event.message_id as "messageId", event.occurred_at as "occurredAt", event.received_at as "receivedAt"`,
+  "coalesce(event.metadata, '{}') as metadata",
+  ...details.map(({ field, column }) => `event.${column} as "${field}"`),
+].join(", ");

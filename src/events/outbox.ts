@@ -1,0 +1,75 @@
+/**
+ * The outbox carries what the metrics database has to learn. A message is written in the same transaction as what it tells
+ * of, and removed after the metrics database has committed it; a message that is delivered twice is told by its id there.
+ * Messages are not ordered: each says a difference, or a state with its revision.
+ */
+import type { Session } from "../database/pool.js";
+import { defineStatement } from "../database/statement.js";
+import type { TenantId } from "../ids.js";
+import { type EpochMicros, formatInstant } from "../time/instant.js";
+
+/** Live events and what people do come before what was handed over in bulk. */
+export const LANES = { LIVE: 0, BULK: 1 } as const;
+export type Lane = (typeof LANES)[keyof typeof LANES];
+
+export const OUTBOX_FORMAT = 1;
+
+export interface OutboxMessage {
+  readonly id: string;
+  readonly tenantId: TenantId;
+  readonly lane: Lane;
+  readonly eventCount: number;
+  /** When the oldest of its events was accepted. */
+  readonly receivedAt: EpochMicros;
+  readonly payload: unknown;
+}
+
+const append = defineStatement<"events", [string], never>(
+  "events",
+  "outbox.append",
+  `insert into outbox (id, tenant_id, lane, format, event_count, received_at, payload)
+   select id, tenant_id, lane, ${OUTBOX_FORMAT}, event_count, received_at, payload
+   from json_to_recordset($1) as message
+     (id uuid, tenant_id uuid, lane smallint, event_count integer, received_at timestamptz, payload json)`,
+);
+
+export async function appendToOutbox(session: Session<"events">, messages: readonly OutboxMessage[]): Promise<void> {
+  if (messages.length === 0) return;
+  const rows = messages.map((message) => ({
+    id: message.id,
+    tenant_id: message.tenantId,
+    lane: message.lane,
+    event_count: message.eventCount,
+    received_at: formatInstant(message.receivedAt),
+    payload: message.payload,
+  }));
+  await session.run(append(JSON.stringify(rows)));
+}
+
+export interface StoredMessage {
+  readonly id: string;
+  readonly tenant_id: TenantId;
+  readonly lane: Lane;
+  readonly format: number;
+  readonly event_count: number;
+  readonly received_at: EpochMicros;
+  readonly payload: unknown;
+}
+
+/**
+ * Locks the next messages, live ones first. What another projector has locked is left out, and what a newer program wrote
+ * is left to one that knows its format.
+ */
+export const claimMessages = defineStatement<"events", [limit: number], StoredMessage>(
+  "events",
+  "outbox.claim",
+  `select id, tenant_id, lane, format, event_count, received_at, payload
+   from outbox where format <= ${OUTBOX_FORMAT} order by lane, id limit $1 for update skip locked`,
+);
+
+export const removeMessages = defineStatement<"events", [lanes: readonly number[], ids: readonly string[]], never>(
+  "events",
+  "outbox.remove",
+  `delete from outbox using unnest($1::smallint[], $2::uuid[]) as done (lane, id)
+   where outbox.lane = done.lane and outbox.id = done.id`,
+);
