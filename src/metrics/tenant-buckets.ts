@@ -1,0 +1,31 @@
+import type { Session } from "../database/pool.js";
+import type { CampaignId, TenantId } from "../ids.js";
+import type { Basis } from "../rollups/measures.js";
+import { bucketCounts, bucketStatement, readsNothing } from "./bucket-statement.js";
+import type { Counts } from "./counts.js";
+import type { RollupPlan } from "./rollup-choice.js";
+
+/** Which campaigns count, archived ones too. What is null or left out is no filter, [] is nothing; both must hold. */
+export interface CampaignsFilter {
+  readonly campaignIds?: readonly CampaignId[] | null | undefined;
+  /** Any of these. */
+  readonly tags?: readonly string[] | null | undefined;
+}
+
+/** One entry a bucket, over the tenant or over those of its campaigns that match. */
+export async function readTenantBuckets(
+  session: Session<"metrics">,
+  tenantId: TenantId,
+  plan: RollupPlan,
+  basis: Basis,
+  filter: CampaignsFilter | null,
+): Promise<Counts[]> {
+  const campaignIds = filter?.campaignIds ?? null;
+  const tags = filter?.tags ?? null;
+  if (readsNothing(plan) || campaignIds?.length === 0 || tags?.length === 0) return bucketCounts(plan, []);
+  const statement =
+    campaignIds === null && tags === null
+      ? bucketStatement("tenant", plan, tenantId, basis, [])
+      : bucketStatement("matching_campaigns", plan, tenantId, basis, [campaignIds, tags]);
+  return bucketCounts(plan, await session.run(statement));
+}

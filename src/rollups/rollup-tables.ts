@@ -1,0 +1,94 @@
+/**
+ * The rollups' tables and the one way of adding to them: rows of sums, upserted in the order of their keys. Every projector
+ * uses the same order, within a table and of tables: unsorted keys with four of them spend their time in deadlocks.
+ * VALUES lists, since Citus routes these to the shards and pulls an insert from unnest or JSON to the coordinator.
+ */
+import type { Session } from "../database/pool.js";
+import { defineStatement } from "../database/statement.js";
+import { MEASURES } from "./measures.js";
+
+type Value = string | number;
+
+/** A row: its key, in the order of the table's key columns, and what to add. */
+export interface RollupRow {
+  readonly key: readonly Value[];
+  readonly sums: readonly Value[];
+}
+
+const AMOUNT = ["amount"] as const;
+const CLICKS = ["clicked", "clicked_human", "unique_clicked", "unique_clicked_human"] as const;
+
+/** In the order in which they are written. */
+export const ROLLUP_TABLES = {
+  campaign_quarter_hours: { key: ["tenant_id", "campaign_id", "basis", "bucket_start"], sums: MEASURES },
+  campaign_days: { key: ["tenant_id", "campaign_id", "basis", "time_zone", "day"], sums: MEASURES },
+  campaign_totals: { key: ["tenant_id", "campaign_id"], sums: MEASURES },
+  campaign_quarter_hour_revenue: {
+    key: ["tenant_id", "campaign_id", "basis", "bucket_start", "currency"],
+    sums: AMOUNT,
+  },
+  campaign_day_revenue: { key: ["tenant_id", "campaign_id", "basis", "time_zone", "day", "currency"], sums: AMOUNT },
+  campaign_total_revenue: { key: ["tenant_id", "campaign_id", "currency"], sums: AMOUNT },
+  campaign_links: { key: ["tenant_id", "campaign_id", "link_key", "url"], sums: CLICKS },
+  tenant_quarter_hours: { key: ["tenant_id", "basis", "bucket_start"], sums: MEASURES },
+  tenant_days: { key: ["tenant_id", "basis", "time_zone", "day"], sums: MEASURES },
+  tenant_quarter_hour_revenue: { key: ["tenant_id", "basis", "bucket_start", "currency"], sums: AMOUNT },
+  tenant_day_revenue: { key: ["tenant_id", "basis", "time_zone", "day", "currency"], sums: AMOUNT },
+} as const satisfies Record<string, { readonly key: readonly string[]; readonly sums: readonly string[] }>;
+
+export type RollupTable = keyof typeof ROLLUP_TABLES;
+export const ROLLUP_TABLE_NAMES = Object.keys(ROLLUP_TABLES) as RollupTable[];
+
+/** Rows per statement: powers of two, so that any number of rows is made up of few statements, each prepared once. */
+const MAX_ROWS = 512;
+
+type Upsert = ReturnType<typeof defineStatement<"metrics", readonly unknown[], never>>;
+const upserts = new Map<string, Upsert>();
+
+function upsertOf(table: RollupTable, rows: number): Upsert {
+  const name = `rollups.add_to_${table}.${rows}`;
+  const known = upserts.get(name);
+  if (known !== undefined) return known;
+  const { key, sums } = ROLLUP_TABLES[table];
+  const width = key.length + sums.length;
+  const values = Array.from({ length: rows }, (_, row) => {
+    const binds = Array.from({ length: width }, (__, column) => `$${row * width + column + 1}`);
+    return `(${binds.join(", ")})`;
+  });
+  // A link's url belongs to its key and is not part of the primary key.
+  const conflict = key.filter((column) => column !== "url");
+  const statement: Upsert = defineStatement(
+    "metrics",
+    name,
+    `insert into ${table} (${[...key, ...sums].join(", ")}) values ${values.join(", ")}
+     on conflict (${conflict.join(", ")}) do update set
+     ${sums.map((column) => `${column} = ${table}.${column} + excluded.${column}`).join(", ")}`,
+  );
+  upserts.set(name, statement);
+  return statement;
+}
+
+/** Adds rows, of which no two have the same key. */
+export async function addToRollup(
+  session: Session<"metrics">,
+  table: RollupTable,
+  rows: readonly RollupRow[],
+): Promise<void> {
+  const sorted = rows.toSorted((a, b) => compareKeys(a.key, b.key));
+  let done = 0;
+  while (done < sorted.length) {
+    const size = Math.min(MAX_ROWS, 2 ** Math.floor(Math.log2(sorted.length - done)));
+    const values = sorted.slice(done, done + size).flatMap((row) => row.key.concat(row.sums));
+    await session.run(upsertOf(table, size)(...values));
+    done += size;
+  }
+}
+
+function compareKeys(a: readonly Value[], b: readonly Value[]): number {
+  for (let position = 0; position < a.length; position++) {
+    const left = a[position] ?? "";
+    const right = b[position] ?? "";
+    if (left !== right) return left < right ? -1 : 1;
+  }
+  return 0;
+}
