@@ -1,0 +1,172 @@
+/**
+ * Makes calls durable. While one insert of a tenant is in flight, the tenant's next calls gather and go in together with
+ * the next one: under load many calls share a commit, and a lone call waits for nobody. No timer is involved.
+ * Calls of different tenants never share a transaction.
+ */
+import type { Pool, Session } from "../database/pool.js";
+import { defineStatement } from "../database/statement.js";
+import { PublicError } from "../errors.js";
+import type { ReceiptId, TenantId } from "../ids.js";
+import { writeAsTenant } from "../tenancy/transactions.js";
+import { type EpochMicros, formatInstant } from "../time/instant.js";
+import { appendToInbox, type InboxEntry } from "./inbox.js";
+import type { Refusal } from "./judge-event.js";
+
+/** What a call was answered; kept for 24 hours under its idempotency key. */
+export interface IntakeAnswer {
+  /** Null where nothing was accepted. */
+  readonly receiptId: ReceiptId | null;
+  readonly acceptedAt: EpochMicros;
+  readonly acceptedCount: number;
+  readonly refused: readonly ({ readonly index: number } & Pick<Refusal, "code" | "field" | "message">)[];
+}
+
+interface Idempotency {
+  readonly key: string;
+  /** Of the call's canonical content. */
+  readonly contentHash: string;
+}
+
+interface Call {
+  readonly answer: IntakeAnswer;
+  readonly entry: InboxEntry | null;
+  readonly idempotency: Idempotency | null;
+  readonly settle: (answer: IntakeAnswer | Promise<never>) => void;
+}
+
+export const IDEMPOTENCY_TTL_HOURS = 24;
+
+const forgetExpired = defineStatement<"events", [TenantId, readonly string[], now: string], never>(
+  "events",
+  "idempotency.forget_expired",
+  `delete from idempotency_keys
+   where tenant_id = $1 and key = any ($2) and created_at < $3::timestamptz - interval '${IDEMPOTENCY_TTL_HOURS} hours'`,
+);
+
+const remember = defineStatement<"events", [TenantId, keys: string, now: string], { key: string }>(
+  "events",
+  "idempotency.remember",
+  `insert into idempotency_keys (tenant_id, key, content_hash, answer, created_at)
+   select $1, key, content_hash, answer, $3
+   from json_to_recordset($2) as call (key text, content_hash uuid, answer json)
+   order by key
+   on conflict (tenant_id, key) do nothing
+   returning key`,
+);
+
+const recall = defineStatement<
+  "events",
+  [TenantId, readonly string[]],
+  { key: string; content_hash: string; answer: IntakeAnswer }
+>(
+  "events",
+  "idempotency.recall",
+  "select key, content_hash, answer from idempotency_keys where tenant_id = $1 and key = any ($2)",
+);
+
+export class InboxWriter {
+  readonly #events: Pool<"events">;
+  readonly #maxCallsPerInsert: number;
+  readonly #queues = new Map<TenantId, Call[]>();
+  readonly #flushing = new Set<Promise<void>>();
+
+  constructor(events: Pool<"events">, maxCallsPerInsert = 500) {
+    this.#events = events;
+    this.#maxCallsPerInsert = maxCallsPerInsert;
+  }
+
+  /** Resolves when the call is durable, with its answer or, for a repeated idempotency key, the first one's. */
+  write(
+    tenantId: TenantId,
+    answer: IntakeAnswer,
+    entry: InboxEntry | null,
+    idempotency: Idempotency | null,
+  ): Promise<IntakeAnswer> {
+    const { promise, resolve } = Promise.withResolvers<IntakeAnswer>();
+    const call: Call = { answer, entry, idempotency, settle: resolve };
+    const queue = this.#queues.get(tenantId);
+    if (queue !== undefined) {
+      queue.push(call);
+      return promise;
+    }
+    this.#queues.set(tenantId, []);
+    const flushing = this.#flush(tenantId, [call]);
+    this.#flushing.add(flushing);
+    void flushing.finally(() => this.#flushing.delete(flushing));
+    return promise;
+  }
+
+  /** Waits for the calls that are in flight. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#flushing);
+  }
+
+  async #flush(tenantId: TenantId, first: readonly Call[]): Promise<void> {
+    let calls: readonly Call[] = first;
+    while (calls.length > 0) {
+      await this.#insert(tenantId, calls);
+      calls = this.#queues.get(tenantId)?.splice(0, this.#maxCallsPerInsert) ?? [];
+    }
+    this.#queues.delete(tenantId);
+  }
+
+  async #insert(tenantId: TenantId, calls: readonly Call[]): Promise<void> {
+    try {
+      const answers = await writeAsTenant(this.#events, tenantId, async (session) => {
+        const repeated = await this.#answersOfRepeated(session, tenantId, calls);
+        const entries = calls.flatMap((call) => (call.entry === null || repeated.has(call) ? [] : [call.entry]));
+        if (entries.length > 0) await appendToInbox(session, tenantId, entries);
+        return repeated;
+      });
+      for (const call of calls) call.settle(answers.get(call) ?? call.answer);
+    } catch (error) {
+      const message = "The events could not be stored. Nothing of this call was recorded; send it again.";
+      for (const call of calls) {
+        call.settle(Promise.reject(new PublicError("UNAVAILABLE", message, { cause: error, retryAfterSeconds: 1 })));
+      }
+    }
+  }
+
+  /** The calls whose idempotency key was used before, each with what is to be answered instead. */
+  async #answersOfRepeated(
+    session: Session<"events">,
+    tenantId: TenantId,
+    calls: readonly Call[],
+  ): Promise<ReadonlyMap<Call, IntakeAnswer | Promise<never>>> {
+    const repeated = new Map<Call, IntakeAnswer | Promise<never>>();
+    const first = new Map<string, Call>();
+    for (const call of calls) {
+      if (call.idempotency !== null && !first.has(call.idempotency.key)) first.set(call.idempotency.key, call);
+    }
+    if (first.size === 0) return repeated;
+    const keys = [...first.keys()];
+    const now = formatInstant(Math.max(...calls.map((call) => call.answer.acceptedAt)) as EpochMicros);
+    await session.run(forgetExpired(tenantId, keys, now));
+    const rows = [...first].map(([key, call]) => ({
+      key,
+      content_hash: call.idempotency?.contentHash,
+      answer: call.answer,
+    }));
+    const inserted = new Set((await session.run(remember(tenantId, JSON.stringify(rows), now))).map((row) => row.key));
+    const stored = new Map((await session.run(recall(tenantId, keys))).map((row) => [row.key, row]));
+    for (const call of calls) {
+      if (call.idempotency === null) continue;
+      const { key, contentHash } = call.idempotency;
+      if (inserted.has(key) && first.get(key) === call) continue;
+      const earlier = stored.get(key);
+      if (earlier === undefined) throw new Error("An idempotency key vanished under the transaction that met it");
+      repeated.set(call, earlier.content_hash === contentHash ? earlier.answer : keyReused(key));
+    }
+    return repeated;
+  }
+}
+
+function keyReused(key: string): Promise<never> {
+  const message = `The idempotency key ${JSON.stringify(key)} was used for a call with other content.`;
+  const rejected = Promise.reject(
+    new PublicError("IDEMPOTENCY_KEY_REUSED", message, { field: ["input", "idempotencyKey"] }),
+  );
+  // Handled by the call that gets it; until then it must not count as unhandled.
+  rejected.catch(() => undefined);
+  return rejected;
+}

@@ -1,0 +1,131 @@
+/**
+ * Accepted events wait here, durable before the call is answered, until a worker's transaction records them and deletes
+ * them in one: exactly once, without leases. Live calls come before bulk ones, and every tenant that waits gets its share
+ * of a batch, so that one tenant's flood is not another's wait.
+ */
+import type { Session } from "../database/pool.js";
+import { defineStatement } from "../database/statement.js";
+import type { AcceptedEvent } from "../events/event.js";
+import type { Lane } from "../events/outbox.js";
+import type { ReceiptId, TenantId } from "../ids.js";
+import { type EpochMicros, formatInstant } from "../time/instant.js";
+
+/** What the payload of a row is. A program that meets a format it does not know leaves the row to a newer one. */
+const INBOX_FORMAT = 1;
+
+export interface InboxEntry {
+  readonly receiptId: ReceiptId;
+  readonly lane: Lane;
+  readonly eventCount: number;
+  readonly receivedAt: EpochMicros;
+  /** JSON of an array of AcceptedEvent. */
+  readonly payload: string;
+}
+
+export interface InboxRow {
+  readonly id: number;
+  readonly lane: Lane;
+  readonly tenant_id: TenantId;
+  readonly receipt_id: ReceiptId;
+  readonly format: number;
+  readonly event_count: number;
+  readonly received_at: EpochMicros;
+  readonly payload: readonly AcceptedEvent[];
+}
+
+const append = defineStatement<"events", [TenantId, entries: string], never>(
+  "events",
+  "inbox.append",
+  `insert into inbox (tenant_id, lane, receipt_id, format, event_count, received_at, payload)
+   select $1, lane, receipt_id, ${INBOX_FORMAT}, event_count, received_at, payload
+   from json_to_recordset($2)
+     as entry (lane smallint, receipt_id uuid, event_count integer, received_at timestamptz, payload json)`,
+);
+
+export async function appendToInbox(
+  session: Session<"events">,
+  tenantId: TenantId,
+  entries: readonly InboxEntry[],
+): Promise<void> {
+  // The payloads are JSON already: they are set in as they are, where an array of texts would have every quote escaped.
+  const rows = entries.map(
+    (entry) =>
+      `{"lane":${entry.lane},"receipt_id":"${entry.receiptId}","event_count":${entry.eventCount},` +
+      `"received_at":"${formatInstant(entry.receivedAt)}","payload":${entry.payload}}`,
+  );
+  await session.run(append(tenantId, `[${rows.join(",")}]`));
+}
+
+/** The tenants that wait in a lane, found by skipping from one to the next in the primary key. */
+const findWaiting = defineStatement<"events", [Lane], { tenant_id: TenantId }>(
+  "events",
+  "inbox.find_waiting",
+  `with recursive waiting as (
+     (select tenant_id from inbox where lane = $1 order by tenant_id limit 1)
+     union all
+     select (select tenant_id from inbox where lane = $1 and tenant_id > waiting.tenant_id order by tenant_id limit 1)
+     from waiting where waiting.tenant_id is not null
+   )
+   select tenant_id from waiting where tenant_id is not null`,
+);
+
+/**
+ * Locks the oldest rows of each tenant, as many as make up its share of events if they are like the first one, and at
+ * least one. What another worker has locked is left out.
+ */
+const lockShares = defineStatement<"events", [Lane, readonly TenantId[], share: number, formats: number], InboxRow>(
+  "events",
+  "inbox.lock_shares",
+  `select mine.*
+   from unnest($2::uuid[]) as tenant (id)
+   cross join lateral (
+     select event_count from inbox where lane = $1 and tenant_id = tenant.id order by inbox.id limit 1
+   ) as oldest
+   cross join lateral (
+     select inbox.id, lane, tenant_id, receipt_id, format, event_count, received_at, payload
+     from inbox
+     where lane = $1 and tenant_id = tenant.id and format <= $4
+     order by inbox.id
+     limit greatest(1, $3 / oldest.event_count)
+     for update skip locked
+   ) as mine`,
+);
+
+/** Every tenant gets at least one row, of up to a whole call's events: so a batch has an end. */
+const MAX_TENANTS_PER_BATCH = 50;
+
+/** The next batch of a lane, in the order of arrival. `turn` says whose share comes first where there are many tenants. */
+export async function claimFromLane(
+  session: Session<"events">,
+  lane: Lane,
+  maxEvents: number,
+  turn: number,
+): Promise<InboxRow[]> {
+  const waiting = (await session.run(findWaiting(lane))).map((row) => row.tenant_id);
+  if (waiting.length === 0) return [];
+  const start = turn % waiting.length;
+  const inTurn = [...waiting.slice(start), ...waiting.slice(0, start)].slice(0, MAX_TENANTS_PER_BATCH);
+  const share = Math.max(1, Math.floor(maxEvents / inTurn.length));
+  const rows = await session.run(lockShares(lane, inTurn, share, INBOX_FORMAT));
+  return rows.toSorted((a, b) => a.id - b.id);
+}
+
+const remove = defineStatement<"events", [readonly number[], readonly TenantId[], readonly number[]], { id: number }>(
+  "events",
+  "inbox.remove",
+  `delete from inbox using unnest($1::smallint[], $2::uuid[], $3::bigint[]) as done (lane, tenant_id, id)
+   where inbox.lane = done.lane and inbox.tenant_id = done.tenant_id and inbox.id = done.id
+   returning inbox.id`,
+);
+
+/** Returns how many of the rows were still there. */
+export async function removeFromInbox(session: Session<"events">, rows: readonly InboxRow[]): Promise<number> {
+  const removed = await session.run(
+    remove(
+      rows.map((row) => row.lane),
+      rows.map((row) => row.tenant_id),
+      rows.map((row) => row.id),
+    ),
+  );
+  return removed.length;
+}

@@ -1,0 +1,185 @@
+/**
+ * The door for events, whoever brings them: each is judged by itself, the good ones are durable before the answer, the
+ * others are returned by index with the reason.
+ */
+import type { CampaignIdentities } from "../campaigns/campaign-identities.js";
+import { PublicError } from "../errors.js";
+import type { AcceptedEvent, EventInput } from "../events/event.js";
+import { deriveEventId, eventKeyOf, type RecipientKeys } from "../events/event-key.js";
+import type { Lane } from "../events/outbox.js";
+import { type CampaignId, hashToUuid, type ReceiptId, type TenantId, uuidOfGlobalId, uuidv7 } from "../ids.js";
+import { orderedJson } from "../ordered-json.js";
+import { faultOfText } from "../text-faults.js";
+import type { EpochMicros } from "../time/instant.js";
+import type { InboxWriter, IntakeAnswer } from "./inbox-writer.js";
+import {
+  type EventLimits,
+  FIRST_INSTANT,
+  judgeEvent,
+  type JudgedEvent,
+  type JudgingRules,
+  Refusal,
+} from "./judge-event.js";
+
+export interface IntakeLimits extends EventLimits {
+  readonly maxEventsPerCall: number;
+  readonly maxFutureMinutes: number;
+  /** Null: nothing is too old, but what lies before 2000. */
+  readonly eventRetentionDays: number | null;
+}
+
+interface IntakeOptions {
+  readonly campaigns: CampaignIdentities;
+  readonly inbox: InboxWriter;
+  readonly recipientKeys: RecipientKeys;
+  readonly limits: IntakeLimits;
+  readonly now: () => EpochMicros;
+  /** Called when events have become durable. */
+  readonly onAccepted?: (count: number) => void;
+}
+
+export interface IntakeCall {
+  readonly tenantId: TenantId;
+  readonly lane: Lane;
+  readonly events: readonly EventInput[];
+  readonly idempotencyKey?: string | null;
+}
+
+const MINUTE_MICROS = 60_000_000;
+const DAY_MICROS = 86_400_000_000;
+const MAX_IDEMPOTENCY_KEY_CHARS = 255;
+
+export class Intake {
+  readonly #options: IntakeOptions;
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+  }
+
+  get limits(): IntakeLimits {
+    return this.#options.limits;
+  }
+
+  /** Throws a PublicError where the call as a whole cannot be taken; then nothing of it was recorded. */
+  async accept(call: IntakeCall): Promise<IntakeAnswer> {
+    this.#checkCall(call);
+    const acceptedAt = this.#options.now();
+    const rules = this.#rulesAt(acceptedAt);
+    const judged = call.events.map((event) => judgeOrRefuse(event, rules));
+    const events = await this.#complete(call.tenantId, judged);
+    const accepted = events.filter((event): event is AcceptedEvent => !(event instanceof Refusal));
+    const answer: IntakeAnswer = {
+      receiptId: accepted.length > 0 ? (uuidv7() as ReceiptId) : null,
+      acceptedAt,
+      acceptedCount: accepted.length,
+      refused: events.flatMap((event, index) =>
+        event instanceof Refusal ? [{ index, code: event.code, field: event.field, message: event.message }] : [],
+      ),
+    };
+    const { receiptId } = answer;
+    const idempotency = idempotencyOf(call);
+    // Nothing to store: the answer stands by itself.
+    if (receiptId === null && idempotency === null) return answer;
+    const entry = receiptId === null ? null : entryOf(receiptId, call.lane, acceptedAt, accepted);
+    const given = await this.#options.inbox.write(call.tenantId, answer, entry, idempotency);
+    this.#options.onAccepted?.(given === answer ? accepted.length : 0);
+    return given;
+  }
+
+  #checkCall(call: IntakeCall): void {
+    const { maxEventsPerCall } = this.#options.limits;
+    if (call.events.length > maxEventsPerCall) {
+      const message = `A call takes at most ${maxEventsPerCall} events; this one has ${call.events.length}.`;
+      throw new PublicError("TOO_LARGE", message, { field: ["input", "events"] });
+    }
+    const key = call.idempotencyKey;
+    if (key === undefined || key === null) return;
+    if (key === "" || key.length > MAX_IDEMPOTENCY_KEY_CHARS || faultOfText(key) !== null) {
+      const message = `An idempotency key is a text of 1 to ${MAX_IDEMPOTENCY_KEY_CHARS} characters.`;
+      throw new PublicError("BAD_INPUT", message, { field: ["input", "idempotencyKey"] });
+    }
+  }
+
+  #rulesAt(now: EpochMicros): JudgingRules {
+    const { limits } = this.#options;
+    const retained = limits.eventRetentionDays === null ? 0 : now - limits.eventRetentionDays * DAY_MICROS;
+    return {
+      earliest: Math.max(FIRST_INSTANT, retained) as EpochMicros,
+      latest: (now + limits.maxFutureMinutes * MINUTE_MICROS) as EpochMicros,
+      limits,
+    };
+  }
+
+  /** Finds the campaigns, makes those that are new, and gives every event its keys. */
+  async #complete(
+    tenantId: TenantId,
+    judged: readonly (JudgedEvent | Refusal)[],
+  ): Promise<(AcceptedEvent | Refusal)[]> {
+    const ids = new Set<CampaignId>();
+    const externalIds = new Set<string>();
+    for (const event of judged) {
+      if (event instanceof Refusal) continue;
+      if ("externalId" in event.campaign) externalIds.add(event.campaign.externalId);
+      else {
+        const id = uuidOfGlobalId("Campaign", event.campaign.id);
+        if (id !== null) ids.add(id as CampaignId);
+      }
+    }
+    const { existing, resolved } = await this.#findCampaigns(tenantId, [...ids], [...externalIds]);
+    return judged.map((event) => {
+      if (event instanceof Refusal) return event;
+      const campaignId =
+        "externalId" in event.campaign
+          ? resolved.get(event.campaign.externalId)
+          : (uuidOfGlobalId("Campaign", event.campaign.id) as CampaignId | null);
+      if (campaignId === undefined || campaignId === null || ("id" in event.campaign && !existing.has(campaignId))) {
+        return new Refusal("UNKNOWN_CAMPAIGN", "campaignId", "There is no such campaign.");
+      }
+      return this.#withKeys(tenantId, campaignId, event);
+    });
+  }
+
+  async #findCampaigns(tenantId: TenantId, ids: readonly CampaignId[], externalIds: readonly string[]) {
+    const { campaigns } = this.#options;
+    try {
+      const existing = await campaigns.findExisting(tenantId, ids);
+      return { existing, resolved: await campaigns.resolve(tenantId, externalIds) };
+    } catch (error) {
+      // As where the events cannot be stored: callers who know to come again on UNAVAILABLE come again here, too.
+      const message = "The campaigns could not be looked up. Nothing of this call was recorded; send it again.";
+      throw new PublicError("UNAVAILABLE", message, { cause: error, retryAfterSeconds: 1 });
+    }
+  }
+
+  #withKeys(tenantId: TenantId, campaignId: CampaignId, event: JudgedEvent): AcceptedEvent {
+    const { type, occurredAt, messageId, address, metadata, details } = event;
+    const recipientKey = this.#options.recipientKeys.keyOf(tenantId, address);
+    const eventId = event.eventId ?? deriveEventId({ type, campaignId, recipientKey, occurredAt, messageId }, details);
+    const key = eventKeyOf(eventId);
+    const fields: Mutable<AcceptedEvent> = { key, eventId, type, campaignId, recipientKey, address, occurredAt };
+    if (messageId !== undefined) fields.messageId = messageId;
+    if (metadata !== undefined) fields.metadata = metadata;
+    return Object.assign(fields, details);
+  }
+}
+
+type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
+
+function judgeOrRefuse(event: EventInput, rules: JudgingRules): JudgedEvent | Refusal {
+  try {
+    return judgeEvent(event, rules);
+  } catch (error) {
+    if (error instanceof Refusal) return error;
+    throw error;
+  }
+}
+
+function entryOf(receiptId: ReceiptId, lane: Lane, receivedAt: EpochMicros, events: readonly AcceptedEvent[]) {
+  return { receiptId, lane, eventCount: events.length, receivedAt, payload: JSON.stringify(events) };
+}
+
+function idempotencyOf(call: IntakeCall): { key: string; contentHash: string } | null {
+  const key = call.idempotencyKey;
+  if (key === undefined || key === null) return null;
+  return { key, contentHash: hashToUuid(orderedJson(call.events, { withoutNulls: true })) };
+}

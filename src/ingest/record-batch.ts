@@ -1,0 +1,133 @@
+/**
+ * What happens to a claimed batch, in the worker's one transaction: duplicates fall out, the log, the links and the
+ * recipients' states take the new events, the difference goes into the outbox, the receipts learn of it, and the inbox
+ * forgets the batch. Tables are touched in this order by every worker, and rows within each in the order of their keys.
+ */
+import type { Session } from "../database/pool.js";
+import { appendToLog, type ReceivedEvent, rememberAddresses, withoutDuplicates } from "../events/event-log.js";
+import { appendToOutbox, LANES, type OutboxMessage } from "../events/outbox.js";
+import { type CampaignId, type TenantId, uuidv7 } from "../ids.js";
+import { DeltaBuilder, type LinkDelta } from "../rollups/delta.js";
+import { applyToLinks } from "../rollups/link-store.js";
+import { applyToStates, type StateChange } from "../rollups/recipient-state-store.js";
+import type { RollupPayload } from "../rollups/rollup-message.js";
+import type { EpochMicros } from "../time/instant.js";
+import { type InboxRow, removeFromInbox } from "./inbox.js";
+import { type ReceiptProgress, writeReceipts } from "./receipts.js";
+
+export interface BatchResult {
+  readonly recorded: number;
+  readonly duplicates: number;
+}
+
+/** The events of claimed rows, in the order of arrival. */
+export function eventsOf(rows: readonly InboxRow[]): ReceivedEvent[] {
+  return rows.flatMap((row) =>
+    row.payload.map((event) => ({
+      tenantId: row.tenant_id,
+      receiptId: row.receipt_id,
+      receivedAt: row.received_at,
+      event,
+    })),
+  );
+}
+
+/** Records claimed rows. The partitions that their events need must exist. */
+export async function recordBatch(
+  session: Session<"events">,
+  rows: readonly InboxRow[],
+  options: { readonly maxLinksPerCampaign: number; readonly now: EpochMicros },
+): Promise<BatchResult> {
+  const events = eventsOf(rows);
+  const fresh = await withoutDuplicates(session, events);
+  if (fresh.length > 0) {
+    const links = await applyToLinks(session, fresh, options.maxLinksPerCampaign);
+    const changes = await applyToStates(session, fresh);
+    await rememberAddresses(
+      session,
+      changes.flatMap((change) => (change.isNew ? change.events.slice(0, 1) : [])),
+    );
+    await appendToLog(session, fresh);
+    await appendToOutbox(session, messagesOf(rows, fresh, changes, links));
+  }
+  await writeReceipts(session, progressOf(rows, fresh), options.now);
+  await removeFromInbox(session, rows);
+  return { recorded: fresh.length, duplicates: events.length - fresh.length };
+}
+
+/** One message per tenant. */
+function messagesOf(
+  rows: readonly InboxRow[],
+  fresh: readonly ReceivedEvent[],
+  changes: readonly StateChange[],
+  links: ReadonlyMap<TenantId, readonly LinkDelta[]>,
+): OutboxMessage[] {
+  const rowsOfTenant = Map.groupBy(rows, (row) => row.tenant_id);
+  const changesOfTenant = Map.groupBy(changes, (change) => change.tenantId);
+  return Array.from(Map.groupBy(fresh, (item) => item.tenantId)).map(([tenantId, events]) => {
+    const tenantRows = rowsOfTenant.get(tenantId) ?? [];
+    const rollup = payloadOf(events, changesOfTenant.get(tenantId) ?? [], links.get(tenantId) ?? []);
+    return {
+      id: uuidv7(),
+      tenantId,
+      lane: tenantRows.some((row) => row.lane === LANES.LIVE) ? LANES.LIVE : LANES.BULK,
+      eventCount: events.length,
+      receivedAt: Math.min(...events.map((item) => item.receivedAt)) as EpochMicros,
+      payload: { rollup },
+    };
+  });
+}
+
+function payloadOf(
+  events: readonly ReceivedEvent[],
+  changes: readonly StateChange[],
+  links: readonly LinkDelta[],
+): RollupPayload {
+  const delta = new DeltaBuilder();
+  const firstSent = new Map<CampaignId, number>();
+  for (const { event } of events) {
+    delta.addEvent(event.campaignId, event);
+    if (event.type !== "SENT") continue;
+    const known = firstSent.get(event.campaignId);
+    if (known === undefined || event.occurredAt < known) firstSent.set(event.campaignId, event.occurredAt);
+  }
+  for (const change of changes) delta.addStateChange(change.campaignId, change.before, change.after);
+  return {
+    cells: delta.cells().map((cell) => [cell.campaignId, cell.basis, cell.quarter, cell.measures, cell.revenue]),
+    links: links.map((link) => [
+      link.campaignId,
+      link.linkKey,
+      link.url,
+      link.clicked,
+      link.clickedHuman,
+      link.uniqueClicked,
+      link.uniqueClickedHuman,
+    ]),
+    firstSent: [...firstSent],
+  };
+}
+
+function progressOf(rows: readonly InboxRow[], fresh: readonly ReceivedEvent[]): ReceiptProgress[] {
+  const progress = new Map<string, ReceiptProgress>();
+  for (const row of rows) {
+    const id = `${row.tenant_id}${row.receipt_id}`;
+    const known = progress.get(id);
+    if (known === undefined) {
+      progress.set(id, {
+        tenantId: row.tenant_id,
+        id: row.receipt_id,
+        status: "APPLIED",
+        acceptedAt: row.received_at,
+        recordedCount: 0,
+        duplicateCount: row.event_count,
+      });
+    } else known.duplicateCount += row.event_count;
+  }
+  for (const item of fresh) {
+    const known = progress.get(`${item.tenantId}${item.receiptId}`);
+    if (known === undefined) throw new Error("A recorded event belongs to none of the claimed rows");
+    known.recordedCount += 1;
+    known.duplicateCount -= 1;
+  }
+  return [...progress.values()];
+}
