@@ -1,0 +1,47 @@
+import { type Principal, requireScope } from "../access/principal.js";
+import type { Scope } from "../access/scope.js";
+import { PublicError } from "../errors.js";
+import { createLoaders, type Loaders } from "./loaders.js";
+import { type Services, TenantAccess } from "./tenant-access.js";
+
+/** A tenant's request with its loaders: what resolvers get. */
+export class TenantContext extends TenantAccess {
+  readonly loaders: Loaders;
+
+  constructor(services: Services, principal: Principal) {
+    super(services, principal);
+    this.loaders = createLoaders(this);
+  }
+}
+
+/** A request, of whoever. Without a key only the schema may be read. */
+export class RequestContext {
+  readonly requestId: string;
+  // No #field: Apollo hands resolvers a shallow copy of the context, and private names do not survive that.
+  private readonly tenant: TenantContext | null;
+
+  constructor(requestId: string, services: Services, principal: Principal | null) {
+    this.requestId = requestId;
+    this.tenant = principal === null ? null : new TenantContext(services, principal);
+  }
+
+  /** Throws UNAUTHENTICATED where no key was shown. */
+  authenticated(): TenantContext {
+    if (this.tenant === null) {
+      throw new PublicError("UNAUTHENTICATED", "Send an API key: Authorization: Bearer <key>.");
+    }
+    return this.tenant;
+  }
+
+  /** Throws UNAUTHENTICATED, or FORBIDDEN where the key has not the scope. */
+  require(scope: Scope): TenantContext {
+    const tenant = this.authenticated();
+    requireScope(tenant.principal, scope);
+    return tenant;
+  }
+
+  /** Gives the request's connections back. Never throws. */
+  async end(): Promise<void> {
+    await Promise.all([this.tenant?.events.end(), this.tenant?.metrics.end()]);
+  }
+}

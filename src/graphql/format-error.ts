@@ -1,0 +1,73 @@
+/**
+ * The border that errors cross on their way to a client. What is ours and public keeps its code and message; what GraphQL
+ * itself refuses (syntax, types) keeps its message, which is about the client's own document; everything else is logged
+ * with its cause and answered as INTERNAL.
+ */
+import { unwrapResolverError } from "@apollo/server/errors";
+import { GraphQLError, type GraphQLFormattedError } from "graphql";
+import { isDatabaseAway } from "../database/database-away.js";
+import { ERROR_CATALOGUE, type ErrorCode, PublicError } from "../errors.js";
+import type { Logger } from "../observability/logger.js";
+
+/** Apollo's own codes for what is wrong with a request, under the names of the catalogue. */
+const APOLLO_CODES: Readonly<Record<string, ErrorCode>> = {
+  GRAPHQL_PARSE_FAILED: "BAD_INPUT",
+  GRAPHQL_VALIDATION_FAILED: "BAD_INPUT",
+  BAD_USER_INPUT: "BAD_INPUT",
+  BAD_REQUEST: "BAD_INPUT",
+  OPERATION_RESOLUTION_FAILURE: "BAD_INPUT",
+  BAD_INPUT: "BAD_INPUT",
+};
+
+/** The requests that errors arose in: Apollo tells a formatter the error alone. */
+export type RequestsOfErrors = WeakMap<object, string>;
+
+export function formatError(log: Logger, requests: RequestsOfErrors) {
+  return (formatted: GraphQLFormattedError, thrown: unknown): GraphQLFormattedError => {
+    const error = unwrapResolverError(thrown);
+    const { locations, path } = formatted;
+    const place = { ...(locations !== undefined && { locations }), ...(path !== undefined && { path }) };
+    const known = publicErrorOf(error);
+    if (known !== null) {
+      if (known.cause !== undefined) log.warn({ err: known.cause, code: known.code }, known.message);
+      return { message: known.message, ...place, extensions: extensionsOf(known) };
+    }
+    const code = APOLLO_CODES[String(formatted.extensions?.["code"])];
+    if (code !== undefined && (error instanceof GraphQLError || thrown instanceof GraphQLError)) {
+      return { message: formatted.message, ...place, extensions: { code } };
+    }
+    const requestId = typeof thrown === "object" && thrown !== null ? requests.get(thrown) : undefined;
+    log.error({ err: error, requestId }, "an unexpected error");
+    const message = "Something went wrong on our side. The request id finds it in the logs.";
+    return { message, ...place, extensions: { code: "INTERNAL" satisfies ErrorCode, requestId } };
+  };
+}
+
+function publicErrorOf(error: unknown): PublicError | null {
+  if (error instanceof PublicError) return error;
+  if (isDatabaseAway(error)) {
+    const message = "A database that this answer needs is away; try again.";
+    return new PublicError("UNAVAILABLE", message, { cause: error, retryAfterSeconds: 1 });
+  }
+  return null;
+}
+
+function extensionsOf(error: PublicError): Record<string, unknown> {
+  return {
+    code: error.code,
+    ...(error.field !== undefined && { field: error.field }),
+    ...(error.retryAfterSeconds !== undefined && { retryAfter: error.retryAfterSeconds }),
+  };
+}
+
+/** The HTTP status of an answer that has nothing but errors. */
+export function statusOf(errors: readonly GraphQLFormattedError[]): number | undefined {
+  const code = errors[0]?.extensions?.["code"];
+  return typeof code === "string" && code in ERROR_CATALOGUE ? ERROR_CATALOGUE[code as ErrorCode].status : undefined;
+}
+
+/** Whether the client could have done nothing about it. */
+export function isOurFault(error: GraphQLFormattedError): boolean {
+  const code = error.extensions?.["code"];
+  return code === ("INTERNAL" satisfies ErrorCode) || code === ("UNAVAILABLE" satisfies ErrorCode);
+}

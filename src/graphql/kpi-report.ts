@@ -1,0 +1,82 @@
+import type { CachedAnswer } from "../cache/cache.js";
+import type { CampaignId } from "../ids.js";
+import { type Counts, EMPTY_COUNTS } from "../metrics/counts.js";
+import { type FreshnessOfRollups, readFreshness } from "../metrics/freshness.js";
+import { chooseRollups } from "../metrics/rollup-choice.js";
+import { readTenantBuckets } from "../metrics/tenant-buckets.js";
+import type { Basis } from "../rollups/measures.js";
+import type { EpochMicros } from "../time/instant.js";
+import type { TimeRange } from "../time/range.js";
+import type { TenantAccess } from "./tenant-access.js";
+import type { RateProfileName, TrafficName } from "./enums.js";
+
+export interface KpiArguments {
+  /** Widened to quarter-hours already. */
+  readonly range: TimeRange;
+  readonly basis: Basis;
+  readonly traffic: TrafficName;
+  readonly rates: RateProfileName;
+  readonly filter: {
+    readonly campaignIds: readonly CampaignId[] | null;
+    readonly tags: readonly string[] | null;
+  } | null;
+}
+
+/**
+ * The numbers behind one `kpis` field. Where its freshness is asked for, that is read before any of the numbers, so that
+ * "nothing pending" means that they hold everything: sibling fields have all begun when the first read starts.
+ */
+export class KpiReport {
+  readonly tenant: TenantAccess;
+  readonly args: KpiArguments;
+  #freshness: Promise<FreshnessOfRollups> | undefined;
+  readonly #reads: Promise<CachedAnswer<readonly Counts[]>>[] = [];
+
+  constructor(tenant: TenantAccess, args: KpiArguments) {
+    this.tenant = tenant;
+    this.args = args;
+  }
+
+  /** The counts of the buckets between the boundaries. */
+  async counts(boundaries: readonly EpochMicros[]): Promise<readonly Counts[]> {
+    const read = this.#read(boundaries);
+    this.#reads.push(read);
+    return (await read).value;
+  }
+
+  /** The counts of one range; an empty one has none. */
+  async countsOf(range: TimeRange): Promise<Counts> {
+    if (range.from >= range.to) return EMPTY_COUNTS;
+    const [counts] = await this.counts([range.from, range.to]);
+    return counts ?? EMPTY_COUNTS;
+  }
+
+  async freshness(): Promise<FreshnessOfRollups & { readonly cacheAgeSeconds: number | null }> {
+    this.#freshness = readFreshness(this.tenant.events, this.tenant.tenantId, this.tenant.now);
+    const freshness = await this.#freshness;
+    const reads = await Promise.allSettled(this.#reads);
+    const ages = reads.flatMap((read) =>
+      read.status === "fulfilled" && read.value.ageSeconds !== null ? [read.value.ageSeconds] : [],
+    );
+    return { ...freshness, cacheAgeSeconds: ages.length === 0 ? null : Math.max(...ages) };
+  }
+
+  async #read(boundaries: readonly EpochMicros[]): Promise<CachedAnswer<readonly Counts[]>> {
+    // The siblings begin in this turn of the event loop: freshness too, if it is among them.
+    await Promise.resolve();
+    await this.#freshness;
+    const { tenant, args } = this;
+    const { basis, filter } = args;
+    const isFresh = this.#freshness !== undefined;
+    const { rollupTimeZone } = await tenant.state();
+    const range = { from: boundaries[0] ?? args.range.from, to: boundaries.at(-1) ?? args.range.to };
+    return tenant.cached(
+      "kpis",
+      { boundaries, basis, filter },
+      range,
+      () =>
+        readTenantBuckets(tenant.metrics, tenant.tenantId, chooseRollups(boundaries, rollupTimeZone), basis, filter),
+      { versionFromNowOn: isFresh },
+    );
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * What resolvers ask for one by one, read for all of them at once: one statement for a page of campaigns, however many
+ * there are. Batches go through the cache whole.
+ */
+import DataLoader from "dataloader";
+import type { CampaignRow } from "../campaigns/campaign-row.js";
+import { findCampaigns } from "../campaigns/find-campaigns.js";
+import { findUnheardCampaigns } from "../campaigns/unheard-campaigns.js";
+import { type EventReference, findEvents } from "../events/find-events.js";
+import { EVENT_TYPES, type EventType } from "../events/event.js";
+import type { EventRow } from "../events/event-row.js";
+import { type CampaignId, decodeGlobalId, type EventKey, isUuid } from "../ids.js";
+import { readCampaignBuckets } from "../metrics/campaign-buckets.js";
+import { readCampaignTotals } from "../metrics/campaign-totals.js";
+import { type Counts, EMPTY_COUNTS } from "../metrics/counts.js";
+import { type LinkPageRequest, type LinkRow, readLinkPages } from "../metrics/link-pages.js";
+import { chooseRollups } from "../metrics/rollup-choice.js";
+import type { Basis } from "../rollups/measures.js";
+import { findTenant, type Tenant } from "../tenancy/tenants.js";
+import type { EpochMicros } from "../time/instant.js";
+import type { TenantAccess } from "./tenant-access.js";
+
+/** Counts of a campaign in buckets: bucket i is [boundaries[i], boundaries[i + 1]). */
+export interface CampaignBuckets {
+  readonly campaignId: CampaignId;
+  readonly boundaries: readonly EpochMicros[];
+  readonly basis: Basis;
+}
+
+interface CampaignLinks {
+  readonly campaignId: CampaignId;
+  readonly page: LinkPageRequest;
+}
+
+export interface Loaders {
+  /** Whatever the key may see of the tenant itself. */
+  tenant(): Promise<Tenant>;
+  readonly campaign: DataLoader<CampaignId, CampaignRow | null>;
+  readonly campaignTotals: DataLoader<CampaignId, Counts>;
+  readonly campaignBuckets: DataLoader<CampaignBuckets, readonly Counts[], string>;
+  readonly campaignLinks: DataLoader<CampaignLinks, readonly LinkRow[], string>;
+  readonly event: DataLoader<EventReference, EventRow | null, string>;
+}
+
+export function createLoaders(tenant: TenantAccess): Loaders {
+  const { tenantId } = tenant;
+  let self: Promise<Tenant> | undefined;
+  return {
+    tenant: () => (self ??= findSelf(tenant)),
+
+    campaign: new DataLoader(async (ids) => {
+      const rows = await findCampaigns(tenant.metrics, tenantId, ids);
+      const byId = new Map(rows.map((row) => [row.id, row]));
+      const missing = ids.filter((id) => !byId.has(id));
+      // An event may have named a campaign a moment ago, of which the metrics database has not heard yet.
+      const unheard = missing.length === 0 ? [] : await findUnheardCampaigns(tenant.events, tenantId, missing);
+      for (const row of unheard) byId.set(row.id, row);
+      return ids.map((id) => byId.get(id) ?? null);
+    }),
+
+    campaignTotals: new DataLoader(async (ids) => {
+      const counts = await tenant.cached("campaign_totals", ids, null, async () => {
+        const totals = await readCampaignTotals(tenant.metrics, tenantId, ids);
+        return ids.map((id) => totals.get(id) ?? EMPTY_COUNTS);
+      });
+      return counts.value;
+    }),
+
+    campaignBuckets: batchedByRest(
+      ({ boundaries, basis }: CampaignBuckets) => JSON.stringify([boundaries, basis]),
+      async ({ boundaries, basis }, ids) => {
+        const { rollupTimeZone } = await tenant.state();
+        const range = rangeOf(boundaries);
+        const args = { ids, boundaries, basis };
+        const counts = await tenant.cached("campaign_buckets", args, range, async () => {
+          const plan = chooseRollups(boundaries, rollupTimeZone);
+          const buckets = await readCampaignBuckets(tenant.metrics, tenantId, ids, plan, basis);
+          return ids.map((id) => buckets.get(id) ?? []);
+        });
+        return counts.value;
+      },
+    ),
+
+    campaignLinks: batchedByRest(
+      ({ page }: CampaignLinks) => JSON.stringify(page),
+      async ({ page }, ids) => {
+        const links = await tenant.cached("campaign_links", { ids, page }, null, async () => {
+          const pages = await readLinkPages(tenant.metrics, tenantId, ids, page);
+          return ids.map((id) => pages.get(id) ?? []);
+        });
+        return links.value;
+      },
+    ),
+
+    event: new DataLoader(
+      async (references) => {
+        const rows = await findEvents(tenant.events, tenantId, references);
+        const byKey = new Map(rows.map((row) => [row.key, row]));
+        return references.map(({ key }) => byKey.get(key) ?? null);
+      },
+      { cacheKeyFn: ({ type, occurredAt, key }) => `${type}${occurredAt}${key}` },
+    ),
+  };
+}
+
+async function findSelf({ metrics, tenantId }: TenantAccess): Promise<Tenant> {
+  const found = await findTenant(metrics, tenantId);
+  if (found === null) throw new Error("The tenant of a key does not exist");
+  return found;
+}
+
+/** A loader of something per campaign that has other arguments too: one batch for each set of these. */
+function batchedByRest<Key extends { readonly campaignId: CampaignId }, Value>(
+  restOf: (key: Key) => string,
+  load: (sample: Key, campaignIds: readonly CampaignId[]) => Promise<readonly Value[]>,
+): DataLoader<Key, Value, string> {
+  return new DataLoader<Key, Value, string>(
+    async (keys) => {
+      const values = new Map<Key, Value | Error>();
+      const groups = Map.groupBy(keys, restOf);
+      await Promise.all(
+        Array.from(groups.values(), async (group) => {
+          const [sample] = group;
+          if (sample === undefined) return;
+          const loaded = await load(
+            sample,
+            group.map((key) => key.campaignId),
+          ).catch((error: unknown) => (error instanceof Error ? error : new Error("A read failed", { cause: error })));
+          group.forEach((key, position) => {
+            const value = loaded instanceof Error ? loaded : loaded[position];
+            values.set(key, value ?? new Error("A batch answered fewer values than it was asked for"));
+          });
+        }),
+      );
+      return keys.map((key) => values.get(key) ?? new Error("A key was in no group of its batch"));
+    },
+    { cacheKeyFn: (key) => `${key.campaignId}${restOf(key)}` },
+  );
+}
+
+function rangeOf(boundaries: readonly EpochMicros[]): { from: EpochMicros; to: EpochMicros } | null {
+  const from = boundaries[0];
+  const to = boundaries.at(-1);
+  return from === undefined || to === undefined ? null : { from, to };
+}
+
+/** Where an event's id says that it lies, or null where it is no event's. */
+export function eventReferenceOf(id: string): EventReference | null {
+  const [type, occurredAt, key] = decodeGlobalId("Event", id) ?? [];
+  const known = EVENT_TYPES.find((name): name is EventType => name === type);
+  const at = Number(occurredAt);
+  if (known === undefined || !Number.isSafeInteger(at) || key === undefined || !isUuid(key)) return null;
+  return { type: known, occurredAt: at as EpochMicros, key: key as EventKey };
+}

@@ -1,0 +1,23 @@
+import { type Counts, EMPTY_COUNTS } from "../metrics/counts.js";
+import { metricsOf } from "../metrics/kpi.js";
+import type { EpochMicros } from "../time/instant.js";
+import type { RateProfileName, TrafficName } from "./enums.js";
+import type { MetricsPointType } from "./types/metrics-type.js";
+
+/** The points of a series: bucket i is [boundaries[i], boundaries[i + 1]). */
+export function pointsOf(
+  boundaries: readonly EpochMicros[],
+  buckets: readonly Counts[],
+  traffic: TrafficName,
+  rates: RateProfileName,
+  now: EpochMicros,
+): MetricsPointType[] {
+  const points: MetricsPointType[] = [];
+  boundaries.forEach((start, index) => {
+    const end = boundaries[index + 1];
+    if (end === undefined) return;
+    const metrics = { from: start, to: end, ...metricsOf(buckets[index] ?? EMPTY_COUNTS, traffic, rates) };
+    points.push({ start, end, isPartial: start <= now && now < end, metrics });
+  });
+  return points;
+}

@@ -1,0 +1,189 @@
+import { Arg, Args, Ctx, FieldResolver, ID, Query, Resolver, Root } from "type-graphql";
+import { countCampaigns, readCampaignPage } from "../../campaigns/campaign-pages.js";
+import { findCampaignByExternalId } from "../../campaigns/find-campaigns.js";
+import { PublicError } from "../../errors.js";
+import { type CampaignId, uuidOfGlobalId } from "../../ids.js";
+import { metricsOf } from "../../metrics/kpi.js";
+import type { LinkKey } from "../../ids.js";
+import type { LinkRow } from "../../metrics/link-pages.js";
+import { answeredRange, seriesBoundaries } from "../../metrics/ranges.js";
+import { pageOf, readBounds, rowsToFetch } from "../../pages/page.js";
+import { readPageArguments } from "../../pages/page-arguments.js";
+import type { TimeZoneId } from "../../time/time-zone.js";
+import { campaignFilterOf, campaignOrderOf } from "../campaign-arguments.js";
+import { campaignOf } from "../campaign-node.js";
+import { connectionOf } from "../connection.js";
+import type { RequestContext } from "../context.js";
+import { GranularityEnum, type GranularityName } from "../enums.js";
+import { pointsOf } from "../metrics-points.js";
+import { BigIntScalar, TimeZoneScalar } from "../scalars.js";
+import {
+  CampaignConnection,
+  CampaignFilterInput,
+  CampaignOrderInput,
+  CampaignType,
+  LinkConnection,
+  type LinkType,
+} from "../types/campaign-type.js";
+import { type ConnectionOf, PageArgs } from "../types/connection-type.js";
+import { DateTimeRangeInput } from "../types/date-time-range-input.js";
+import { MeasureArgs } from "../types/measure-args.js";
+import { MetricsPointType, MetricsType } from "../types/metrics-type.js";
+
+@Resolver()
+export class CampaignQueryResolver {
+  @Query(() => CampaignType, {
+    nullable: true,
+    description:
+      "One campaign, by exactly one of id and externalId; null where there is none. Needs the scope READ_METRICS.",
+  })
+  async campaign(
+    @Arg("id", () => ID, { nullable: true, description: "Its id." }) id: string | null,
+    @Arg("externalId", () => String, {
+      nullable: true,
+      description:
+        "Its id in the sender's system. A campaign that is not archived comes before archived ones of that name.",
+    })
+    externalId: string | null,
+    @Ctx() context: RequestContext,
+  ): Promise<CampaignType | null> {
+    const tenant = context.require("READ_METRICS");
+    if ((id ?? null) === null && (externalId ?? null) !== null) {
+      const row = await findCampaignByExternalId(tenant.metrics, tenant.tenantId, externalId ?? "");
+      return row === null ? null : campaignOf(row);
+    }
+    if ((id ?? null) === null || (externalId ?? null) !== null) {
+      throw new PublicError("BAD_INPUT", "Give exactly one of id and externalId.", { field: ["id"] });
+    }
+    const uuid = uuidOfGlobalId("Campaign", id ?? "");
+    const row = uuid === null ? null : await tenant.loaders.campaign.load(uuid as CampaignId);
+    return row === null ? null : campaignOf(row);
+  }
+
+  @Query(() => CampaignConnection, { description: "The tenant's campaigns. Needs the scope READ_METRICS." })
+  async campaigns(
+    @Args(() => PageArgs) args: PageArgs,
+    @Arg("filter", () => CampaignFilterInput, {
+      nullable: true,
+      description: "Which ones. Left out: all that are not archived.",
+    })
+    filter: CampaignFilterInput | null,
+    @Arg("orderBy", () => CampaignOrderInput, {
+      nullable: true,
+      description: "Their order. Left out: the newest first.",
+    })
+    orderBy: CampaignOrderInput | null,
+    @Ctx() context: RequestContext,
+  ): Promise<Omit<CampaignConnection, "totalCount">> {
+    const tenant = context.require("READ_METRICS");
+    const page = readPageArguments(args);
+    const wanted = { filter: campaignFilterOf(filter), order: campaignOrderOf(orderBy) };
+    const { value } = await tenant.cached("campaigns", { ...wanted, page }, null, () =>
+      readCampaignPage(tenant.metrics, tenant.tenantId, wanted.filter, wanted.order, page, tenant.services.cursors),
+    );
+    return { ...connectionOf(value, campaignOf), filter: filter ?? null };
+  }
+}
+
+@Resolver(() => CampaignConnection)
+export class CampaignConnectionResolver {
+  @FieldResolver(() => BigIntScalar, { description: "All campaigns that match; costs only when it is asked for." })
+  async totalCount(@Root() connection: CampaignConnection, @Ctx() context: RequestContext): Promise<number> {
+    const tenant = context.require("READ_METRICS");
+    const filter = campaignFilterOf(connection.filter);
+    const { value } = await tenant.cached("campaign_count", { filter }, null, () =>
+      countCampaigns(tenant.metrics, tenant.tenantId, filter),
+    );
+    return value;
+  }
+}
+
+@Resolver(() => CampaignType)
+export class CampaignFieldResolver {
+  @FieldResolver(() => MetricsType, {
+    description: "Every count and rate. Without a range: everything so far. Needs the scope READ_METRICS.",
+  })
+  async metrics(
+    @Root() { campaignId }: CampaignType,
+    @Arg("range", () => DateTimeRangeInput, {
+      nullable: true,
+      description: "Left out: everything so far, on which both bases agree.",
+    })
+    range: DateTimeRangeInput | null,
+    @Args(() => MeasureArgs) { basis, traffic, rates }: MeasureArgs,
+    @Ctx() context: RequestContext,
+  ): Promise<MetricsType> {
+    const { loaders } = context.require("READ_METRICS");
+    if (range === null || range === undefined) {
+      return { from: null, to: null, ...metricsOf(await loaders.campaignTotals.load(campaignId), traffic, rates) };
+    }
+    const { from, to } = answeredRange(range);
+    const [counts] = await loaders.campaignBuckets.load({ campaignId, boundaries: [from, to], basis });
+    if (counts === undefined) throw new Error("A range has one bucket");
+    return { from, to, ...metricsOf(counts, traffic, rates) };
+  }
+
+  @FieldResolver(() => [MetricsPointType], {
+    description: "The range in buckets, at most 3,000, without holes. Needs the scope READ_METRICS.",
+  })
+  async series(
+    @Root() { campaignId }: CampaignType,
+    @Arg("range", () => DateTimeRangeInput, { description: "From when to when." }) range: DateTimeRangeInput,
+    @Arg("granularity", () => GranularityEnum, { description: "The length of the buckets." })
+    granularity: GranularityName,
+    @Arg("timeZone", () => TimeZoneScalar, {
+      nullable: true,
+      description: "Where days begin. Left out: the tenant's zone.",
+    })
+    timeZone: TimeZoneId | null,
+    @Args(() => MeasureArgs) { basis, traffic, rates }: MeasureArgs,
+    @Ctx() context: RequestContext,
+  ): Promise<MetricsPointType[]> {
+    const tenant = context.require("READ_METRICS");
+    const zone = timeZone ?? (await tenant.state()).timeZone;
+    const boundaries = seriesBoundaries(answeredRange(range), granularity, zone, tenant.services.maxSeriesPoints);
+    const buckets = await tenant.loaders.campaignBuckets.load({ campaignId, boundaries, basis });
+    return pointsOf(boundaries, buckets, traffic, rates, tenant.now);
+  }
+
+  @FieldResolver(() => LinkConnection, {
+    description: "The campaign's links, most unique clicks first. Needs the scope READ_METRICS.",
+  })
+  async links(
+    @Root() { campaignId }: CampaignType,
+    @Args(() => PageArgs) args: PageArgs,
+    @Ctx() context: RequestContext,
+  ): Promise<ConnectionOf<LinkType>> {
+    const { tenantId, services, loaders } = context.require("READ_METRICS");
+    const page = readPageArguments(args);
+    const binding = { tenantId, list: "links", filter: campaignId, order: "unique_clicked" };
+    const bounds = readBounds<readonly [number, string]>(services.cursors, binding, page);
+    const rows = await loaders.campaignLinks.load({
+      campaignId,
+      page: {
+        limit: rowsToFetch(page),
+        take: page.direction === "FORWARD" ? "FIRST" : "LAST",
+        after: positionOf(bounds.after),
+        before: positionOf(bounds.before),
+      },
+    });
+    const fetched = page.direction === "FORWARD" ? rows : rows.toReversed();
+    const edgeOf = (node: LinkRow) => ({
+      node,
+      cursor: services.cursors.encode(binding, [node.uniqueClicked, node.linkKey]),
+    });
+    return connectionOf(pageOf(fetched, page, edgeOf), linkOf);
+  }
+}
+
+function positionOf(position: readonly [number, string] | null) {
+  return position === null ? undefined : { uniqueClicked: position[0], linkKey: position[1] as LinkKey };
+}
+
+function linkOf(row: LinkRow): LinkType {
+  return {
+    url: row.url,
+    clicks: { total: row.clicked, unique: row.uniqueClicked },
+    humanClicks: { total: row.clickedHuman, unique: row.uniqueClickedHuman },
+  };
+}

@@ -1,0 +1,45 @@
+import { Arg, Ctx, Mutation, Resolver } from "type-graphql";
+import { LANES } from "../../events/outbox.js";
+import { encodeGlobalId } from "../../ids.js";
+import type { IntakeAnswer } from "../../ingest/inbox-writer.js";
+import { findReceipt, type Receipt } from "../../ingest/receipts.js";
+import type { RequestContext, TenantContext } from "../context.js";
+import { IngestReceiptType, RecordEventsInput, RecordEventsPayload } from "../types/event-input-type.js";
+
+export function receiptOf(receipt: Receipt): IngestReceiptType {
+  return Object.assign(new IngestReceiptType(), receipt, { id: encodeGlobalId("IngestReceipt", receipt.id) });
+}
+
+@Resolver()
+export class IngestResolver {
+  @Mutation(() => RecordEventsPayload, {
+    description:
+      "Records events. Each is judged by itself: the good are accepted and durable before the answer, the others returned by index. Needs the scope WRITE_EVENTS.",
+  })
+  async recordEvents(
+    @Arg("input", () => RecordEventsInput, { description: "The events." }) input: RecordEventsInput,
+    @Ctx() context: RequestContext,
+  ): Promise<RecordEventsPayload> {
+    const tenant = context.require("WRITE_EVENTS");
+    const answer = await tenant.services.intake.accept({
+      tenantId: tenant.tenantId,
+      lane: LANES.LIVE,
+      events: input.events,
+      idempotencyKey: input.idempotencyKey ?? null,
+    });
+    return {
+      receipt: await receiptOfAnswer(tenant, answer),
+      acceptedCount: answer.acceptedCount,
+      refused: [...answer.refused],
+    };
+  }
+}
+
+/** A call just accepted waits; one answered again by its idempotency key may have come further. */
+async function receiptOfAnswer(tenant: TenantContext, answer: IntakeAnswer): Promise<IngestReceiptType | null> {
+  const { receiptId: id, acceptedAt } = answer;
+  if (id === null) return null;
+  const isRepeated = acceptedAt < tenant.now;
+  const found = isRepeated ? await findReceipt(tenant.events, tenant.tenantId, id) : null;
+  return receiptOf(found ?? { id, status: "QUEUED", acceptedAt, appliedAt: null, recordedCount: 0, duplicateCount: 0 });
+}

@@ -1,0 +1,94 @@
+import { Arg, Args, Ctx, FieldResolver, ObjectType, Query, Resolver, Root } from "type-graphql";
+import { type CampaignId, uuidOfGlobalId } from "../../ids.js";
+import { metricsOf } from "../../metrics/kpi.js";
+import { answeredRange, comparedRange, seriesBoundaries } from "../../metrics/ranges.js";
+import type { TimeZoneId } from "../../time/time-zone.js";
+import type { RequestContext } from "../context.js";
+import { ComparisonEnum, type ComparisonName, GranularityEnum, type GranularityName } from "../enums.js";
+import { KpiReport } from "../kpi-report.js";
+import { pointsOf } from "../metrics-points.js";
+import { TimeZoneScalar } from "../scalars.js";
+import { DateTimeRangeInput } from "../types/date-time-range-input.js";
+import { KpiFilterInput } from "../types/kpi-type.js";
+import { MeasureArgs } from "../types/measure-args.js";
+import { FreshnessType, KpiComparisonType, MetricsPointType, MetricsType } from "../types/metrics-type.js";
+
+@ObjectType("KpiReport", { description: "The numbers of a range, over the tenant or some of its campaigns." })
+export class KpiReportType {
+  /** For the resolvers of its fields. */
+  report!: KpiReport;
+  compareTo!: ComparisonName | null;
+}
+
+@Resolver()
+export class KpiQueryResolver {
+  @Query(() => KpiReportType, {
+    description:
+      "The numbers of a range over the tenant: unique counts are the sums of its campaigns'. Needs the scope READ_METRICS.",
+  })
+  kpis(
+    @Arg("range", () => DateTimeRangeInput, { description: "From when to when." }) range: DateTimeRangeInput,
+    @Args(() => MeasureArgs) { basis, traffic, rates }: MeasureArgs,
+    @Arg("filter", () => KpiFilterInput, {
+      nullable: true,
+      description: "Whose numbers. Left out: all campaigns', archived ones too.",
+    })
+    filter: KpiFilterInput | null,
+    @Arg("compareTo", () => ComparisonEnum, { nullable: true, description: "Answers comparison too." })
+    compareTo: ComparisonName | null,
+    @Ctx() context: RequestContext,
+  ): KpiReportType {
+    const tenant = context.require("READ_METRICS");
+    const args = { range: answeredRange(range), basis, traffic, rates, filter: filterOf(filter ?? null) };
+    return { report: new KpiReport(tenant, args), compareTo: compareTo ?? null };
+  }
+}
+
+function filterOf(filter: KpiFilterInput | null) {
+  if (filter === null) return null;
+  const campaignIds = filter.campaignIds?.flatMap((id) => uuidOfGlobalId("Campaign", id) ?? []) ?? null;
+  return { campaignIds: campaignIds as CampaignId[] | null, tags: filter.tags ?? null };
+}
+
+@Resolver(() => KpiReportType)
+export class KpiReportResolver {
+  @FieldResolver(() => MetricsType, { description: "Every count and rate of the range." })
+  async metrics(@Root() { report }: KpiReportType): Promise<MetricsType> {
+    const { range, traffic, rates } = report.args;
+    return { ...range, ...metricsOf(await report.countsOf(range), traffic, rates) };
+  }
+
+  @FieldResolver(() => [MetricsPointType], { description: "The range in buckets, at most 3,000, without holes." })
+  async series(
+    @Root() { report }: KpiReportType,
+    @Arg("granularity", () => GranularityEnum, { description: "The length of the buckets." })
+    granularity: GranularityName,
+    @Arg("timeZone", () => TimeZoneScalar, {
+      nullable: true,
+      description: "Where days begin. Left out: the tenant's zone.",
+    })
+    timeZone: TimeZoneId | null,
+  ): Promise<MetricsPointType[]> {
+    const { tenant, args } = report;
+    const zone = timeZone ?? (await tenant.state()).timeZone;
+    const boundaries = seriesBoundaries(args.range, granularity, zone, tenant.services.maxSeriesPoints);
+    return pointsOf(boundaries, await report.counts(boundaries), args.traffic, args.rates, tenant.now);
+  }
+
+  @FieldResolver(() => KpiComparisonType, {
+    nullable: true,
+    description: "The numbers of the range that compareTo names; null where it was not given.",
+  })
+  async comparison(@Root() { report, compareTo }: KpiReportType): Promise<KpiComparisonType | null> {
+    if (compareTo === null) return null;
+    const { timeZone } = await report.tenant.state();
+    const { range, traffic, rates } = report.args;
+    const compared = comparedRange(range, compareTo, timeZone);
+    return { ...compared, metrics: { ...compared, ...metricsOf(await report.countsOf(compared), traffic, rates) } };
+  }
+
+  @FieldResolver(() => FreshnessType, { description: "How fresh the numbers beside it are." })
+  freshness(@Root() { report }: KpiReportType): Promise<FreshnessType> {
+    return report.freshness();
+  }
+}

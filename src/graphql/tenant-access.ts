@@ -1,0 +1,76 @@
+import { holdsScope, type Principal } from "../access/principal.js";
+import type { Scope } from "../access/scope.js";
+import type { Cache, CachedAnswer } from "../cache/cache.js";
+import type { JsonValue } from "../cache/json-value.js";
+import { ttlClassOf } from "../cache/ttl-class.js";
+import type { CampaignStore } from "../campaigns/campaign-store.js";
+import type { Pool } from "../database/pool.js";
+import type { RecipientKeys } from "../events/event-key.js";
+import type { TenantId } from "../ids.js";
+import type { Intake } from "../ingest/intake.js";
+import type { Cursors } from "../pages/cursors.js";
+import type { TenantState, TenantStates } from "../tenancy/tenant-states.js";
+import { TenantReads } from "../tenancy/transactions.js";
+import type { EpochMicros } from "../time/instant.js";
+import type { TimeRange } from "../time/range.js";
+
+/** What the resolvers work with; one for the whole server. */
+export interface Services {
+  readonly events: Pool<"events">;
+  readonly metrics: Pool<"metrics">;
+  readonly cache: Cache;
+  readonly tenantStates: TenantStates;
+  readonly cursors: Cursors;
+  readonly intake: Intake;
+  readonly recipientKeys: RecipientKeys;
+  readonly campaigns: CampaignStore;
+  readonly maxSeriesPoints: number;
+  readonly now: () => EpochMicros;
+}
+
+/** A request of somebody who showed a key: whatever it reads is of the key's tenant. */
+export class TenantAccess {
+  readonly services: Services;
+  readonly principal: Principal;
+  readonly tenantId: TenantId;
+  readonly events: TenantReads<"events">;
+  readonly metrics: TenantReads<"metrics">;
+  /** When the request began. */
+  readonly now: EpochMicros;
+
+  constructor(services: Services, principal: Principal) {
+    this.services = services;
+    this.principal = principal;
+    this.tenantId = principal.tenantId;
+    this.now = services.now();
+    this.events = new TenantReads(services.events, principal.tenantId);
+    this.metrics = new TenantReads(services.metrics, principal.tenantId);
+  }
+
+  /** The tenant's zones, and the version of its data. */
+  state(): Promise<TenantState> {
+    return this.services.tenantStates.read(this.tenantId);
+  }
+
+  /**
+   * An answer from the cache, or loaded. It is found only under the version that its tenant's data has now (or had a moment
+   * ago: law 7) and by the same authority. `versionFromNowOn`: under the version that is read after this call.
+   */
+  async cached<T>(
+    name: string,
+    args: unknown,
+    range: TimeRange | null,
+    load: () => Promise<T>,
+    options: { readonly versionFromNowOn?: boolean } = {},
+  ): Promise<CachedAnswer<T>> {
+    const { tenantId, services, principal, now } = this;
+    const { version } = await services.tenantStates.read(tenantId, { fromNowOn: options.versionFromNowOn === true });
+    const key = { tenantId, version, authority: principal.authority, name, args: args as JsonValue };
+    return services.cache.getOrLoad(key, ttlClassOf(range, now), load);
+  }
+
+  /** Throws UNAVAILABLE where that cannot be told at the moment. */
+  may(...anyOf: readonly [Scope, ...Scope[]]): boolean {
+    return holdsScope(this.principal, ...anyOf);
+  }
+}
