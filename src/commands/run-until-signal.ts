@@ -1,0 +1,33 @@
+import type { Logger } from "../observability/logger.js";
+import type { Running } from "../runtime.js";
+
+/** A terminal that is closed sends the last: PostgreSQL, in a session of its own, would otherwise run on alone. */
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/**
+ * Begins, and stops at the first of these signals, also one that comes while it still begins. A second one leaves at once,
+ * and so does a stop that takes longer than the limit: whatever was acknowledged is durable.
+ */
+export async function runUntilSignal(limitMs: number, log: Logger, begin: () => Promise<Running>): Promise<void> {
+  const stopped = Promise.withResolvers<void>();
+  let signals = 0;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    signals += 1;
+    if (signals > 1) process.exit(1);
+    log.info({ signal }, "stopping");
+    stopped.resolve();
+  };
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  // A terminal that is gone takes no output, which is no reason to leave without having stopped.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
+  const running = await begin();
+  await stopped.promise;
+  const timer = setTimeout(() => {
+    log.error({ limitMs }, "stopping took too long");
+    process.exit(1);
+  }, limitMs * 2);
+  timer.unref();
+  await running.stop();
+  clearTimeout(timer);
+  for (const signal of SIGNALS) process.off(signal, onSignal);
+}

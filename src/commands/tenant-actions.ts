@@ -1,0 +1,53 @@
+import { createApiKey } from "../access/api-keys.js";
+import { type Scope, SCOPES } from "../access/scope.js";
+import { PublicError } from "../errors.js";
+import type { Pools } from "../open-pools.js";
+import { systemClock } from "../runtime.js";
+import { createTenant, findTenantBySlug, type Tenant } from "../tenancy/tenants.js";
+import { writeAsTenant } from "../tenancy/transactions.js";
+import { parseInstant } from "../time/instant.js";
+import { withInstallation } from "./open-command.js";
+
+export function createTenantOfSlug(slug: string, options: { timeZone: string; name?: string }): Promise<void> {
+  return withInstallation(async (_installation, { metrics }) => {
+    const tenant = await createTenant(metrics, { slug, ...options }, systemClock());
+    process.stdout.write(`${tenant.slug}\n`);
+  });
+}
+
+/** Prints the secret alone, so that it can go into a variable. */
+export async function createKeyOfTenant(options: {
+  tenant: string;
+  scopes: string;
+  name: string;
+  expiresAt?: string;
+}): Promise<void> {
+  const scopes = scopesOf(options.scopes);
+  const expiresAt = options.expiresAt === undefined ? null : parseInstant(options.expiresAt);
+  if (options.expiresAt !== undefined && expiresAt === null) {
+    throw new PublicError("BAD_INPUT", "--expires-at is not an ISO 8601 time with an offset.");
+  }
+  await withInstallation(async (_installation, pools) => {
+    const { id } = await findTenantOrFail(pools, options.tenant);
+    const { secret } = await writeAsTenant(pools.metrics, id, (session) =>
+      createApiKey(session, id, { name: options.name, scopes, expiresAt }, systemClock()),
+    );
+    process.stdout.write(`${secret}\n`);
+  });
+}
+
+/** The tenant of that slug; NOT_FOUND says how to make one. */
+export async function findTenantOrFail({ metrics }: Pools, slug: string): Promise<Tenant> {
+  const tenant = await findTenantBySlug(metrics, slug);
+  if (tenant !== null) return tenant;
+  throw new PublicError("NOT_FOUND", `There is no tenant ${JSON.stringify(slug)}. Make one: tenants create ${slug}`);
+}
+
+function scopesOf(text: string): Scope[] {
+  if (text === "ALL") return [...SCOPES];
+  return text.split(",").map((name) => {
+    const scope = SCOPES.find((known) => known === name.trim());
+    if (scope !== undefined) return scope;
+    throw new PublicError("BAD_INPUT", `${JSON.stringify(name)} is no scope; there are ${SCOPES.join(", ")}.`);
+  });
+}

@@ -1,0 +1,94 @@
+/** Finds the databases and the secret that a process works with: those of the configuration, else the embedded ones. */
+import { mkdir } from "node:fs/promises";
+import { type Config, ConfigError } from "./config.js";
+import { DATABASE_NAMES } from "./database/database-name.js";
+import { borrowEmbeddedServer, startEmbeddedServer } from "./database/embedded-server.js";
+import { migrateDatabases, pendingMigrations } from "./database/migrate.js";
+import { whyUnreachable } from "./database/reachability.js";
+import { assertSameSecret } from "./installation.js";
+import { loadSecret } from "./load-secret.js";
+import type { Logger } from "./observability/logger.js";
+import { Telemetry } from "./observability/telemetry.js";
+import { type DatabaseUrls, openPools } from "./open-pools.js";
+import { type Running, type Runtime, secretKeyOf } from "./runtime.js";
+
+interface OpenOptions {
+  readonly config: Config;
+  readonly log: Logger;
+  /** "program": owns the embedded server, where that is used. "command": shares it with a program that runs. */
+  readonly as: "program" | "command";
+  /** Brings configured databases to the newest schema too; without it they must be there already. */
+  readonly migrate: boolean;
+  readonly onFirstStart?: () => void;
+}
+
+export type Installation = Runtime & Running;
+
+/** Throws ConfigError where the configured databases are out of reach, lack migrations, or another secret was used for them. */
+export async function openInstallation(options: OpenOptions): Promise<Installation> {
+  const { config, log } = options;
+  const configured = config.databases.urls;
+  const embedded = configured === null ? await openEmbedded(options) : null;
+  try {
+    const urls = configured ?? embedded?.urls;
+    if (urls === undefined) throw new Error("Neither databases are configured nor an embedded server runs");
+    if (configured !== null) await assertReachable(configured);
+    // The embedded databases are the program's own: nobody else migrates them.
+    if (options.migrate || embedded !== null) {
+      await migrateDatabases({ eventsUrl: urls.events, metricsUrl: urls.metrics, log });
+    } else await assertMigrated(urls);
+    const runtime = {
+      config,
+      urls,
+      log,
+      telemetry: new Telemetry(),
+      secret: secretKeyOf(await loadSecret(config, log)),
+    };
+    await checkSecret(runtime);
+    return { ...runtime, stop: async () => embedded?.stop() };
+  } catch (error) {
+    await embedded?.stop();
+    throw error;
+  }
+}
+
+async function openEmbedded({ config, log, as, onFirstStart }: OpenOptions): Promise<Running & { urls: DatabaseUrls }> {
+  await mkdir(config.dataDir, { recursive: true });
+  const open = as === "program" ? startEmbeddedServer : borrowEmbeddedServer;
+  const server = await open({
+    dataDir: config.dataDir,
+    databases: DATABASE_NAMES,
+    log,
+    ...(onFirstStart !== undefined && { onFirstStart }),
+  });
+  return { urls: { events: server.url("events"), metrics: server.url("metrics") }, stop: () => server.stop() };
+}
+
+async function assertReachable(urls: DatabaseUrls): Promise<void> {
+  const faults: string[] = [];
+  for (const database of DATABASE_NAMES) {
+    const reason = await whyUnreachable(urls[database]);
+    if (reason !== null) faults.push(`${database.toUpperCase()}_DATABASE_URL cannot be used: ${reason}`);
+  }
+  if (faults.length > 0) throw new ConfigError(faults);
+}
+
+async function assertMigrated(urls: DatabaseUrls): Promise<void> {
+  for (const database of DATABASE_NAMES) {
+    const pending = await pendingMigrations(database, urls[database]);
+    if (pending.length === 0) continue;
+    throw new ConfigError([
+      `${database.toUpperCase()}_DATABASE_URL names a database that lacks ${pending.length} migration(s). ` +
+        "Run: npm run -s mailtally -- migrate",
+    ]);
+  }
+}
+
+async function checkSecret(runtime: Runtime): Promise<void> {
+  const pools = openPools(runtime.urls, runtime.config, "start", { ...runtime, telemetry: new Telemetry() });
+  try {
+    await assertSameSecret(pools.events, runtime.secret);
+  } finally {
+    await pools.stop();
+  }
+}

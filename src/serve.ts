@@ -1,0 +1,110 @@
+/** The composition root of serving: HTTP, GraphQL and GraphiQL over the two databases and the cache. */
+import path from "node:path";
+import { Authenticator } from "./access/authenticator.js";
+import { KeyUse } from "./access/key-use.js";
+import { Cache } from "./cache/cache.js";
+import { RedisLayer } from "./cache/redis-layer.js";
+import { createIntake } from "./create-intake.js";
+import { answers } from "./tenancy/answers.js";
+import { createApolloServer } from "./graphql/apollo-server.js";
+import { RequestContext } from "./graphql/context.js";
+import { buildPublicSchema } from "./graphql/schema.js";
+import type { Services } from "./graphql/tenant-access.js";
+import { registerGraphiql } from "./http/graphiql.js";
+import { registerGraphql } from "./http/graphql-route.js";
+import { listen } from "./http/listen.js";
+import { createServer, stopServer } from "./http/server.js";
+import { openPools } from "./open-pools.js";
+import { Cursors } from "./pages/cursors.js";
+import { type Running, type Runtime, systemClock } from "./runtime.js";
+import { TenantStates } from "./tenancy/tenant-states.js";
+
+export interface Serving extends Running {
+  /** Where it is served, such as http://127.0.0.1:4000. */
+  readonly url: string;
+}
+
+/** `onAccepted`: told when events became durable, for a worker in the same process. */
+export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<Serving> {
+  const { config, log, telemetry, secret } = runtime;
+  const pools = openPools(runtime.urls, config, "serve", runtime);
+  const { events, metrics } = pools;
+  const now = systemClock;
+  const redis = config.cache.redisUrl === null ? null : new RedisLayer({ url: config.cache.redisUrl, log });
+  const tenantStates = new TenantStates({ pool: metrics });
+  const keyUse = new KeyUse({ metrics, now, log });
+  const authenticator = new Authenticator({
+    metrics,
+    now,
+    log,
+    keyUse,
+    onFailure: (reason) => telemetry.authenticationFailure(reason),
+  });
+  const { intake, inbox, campaigns, recipientKeys } = createIntake(runtime, pools, {
+    onAccepted,
+    // Whoever changed a campaign sees it in the next answer, and not once the reading of the version has grown old.
+    onCampaignChanged: (tenantId) => tenantStates.forget(tenantId),
+  });
+  const services: Services = {
+    events,
+    metrics,
+    cache: new Cache({
+      redis,
+      ttlSeconds: config.cache.ttlSeconds,
+      maxBytes: config.cache.memoryBytes,
+      onHit: (layer) => telemetry.cache(layer),
+    }),
+    tenantStates,
+    cursors: new Cursors(secret),
+    intake,
+    recipientKeys,
+    campaigns,
+    maxSeriesPoints: config.limits.maxSeriesPoints,
+    now,
+  };
+
+  const apollo = createApolloServer({
+    schema: buildPublicSchema(),
+    log,
+    telemetry,
+    maxTokens: config.http.maxQueryTokens,
+    maxDepth: config.http.maxQueryDepth,
+  });
+  await apollo.start();
+  const app = createServer({
+    log,
+    telemetry,
+    bodyLimitBytes: config.http.maxCallBytes,
+    dependencies: {
+      events: { isRequired: true, answers: () => answers(events) },
+      // Without it events are still accepted, and without Redis everything works: no server is better off than another.
+      metrics: { isRequired: false, answers: () => answers(metrics) },
+      ...(redis !== null && { redis: { isRequired: false, answers: () => redis.ping() } }),
+    },
+  });
+  registerGraphql(app, {
+    server: apollo,
+    async contextOf(request) {
+      // Without a key the schema can be read, and nothing else: every other field asks who it is.
+      const { authorization } = request.headers;
+      const principal = authorization === undefined ? null : await authenticator.authenticate(authorization);
+      return new RequestContext(request.id, services, principal);
+    },
+    release: (context) => context.end(),
+  });
+  await registerGraphiql(app, { assetsDir: path.join(import.meta.dirname, "graphiql") });
+  const stop = async (): Promise<void> => {
+    await stopServer(app, config.shutdownTimeoutMs);
+    await apollo.stop();
+    await inbox.stop();
+    await keyUse.stop();
+    await redis?.stop();
+    await pools.stop();
+  };
+  try {
+    return { url: await listen(app, config.http), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

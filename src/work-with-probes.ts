@@ -1,0 +1,35 @@
+import { listen } from "./http/listen.js";
+import { createServer, stopServer } from "./http/server.js";
+import { openPools } from "./open-pools.js";
+import type { Running, Runtime } from "./runtime.js";
+import { answers } from "./tenancy/answers.js";
+import { work } from "./work.js";
+
+/** Working as a process of its own, which machines may ask how it is. */
+export async function workWithProbes(runtime: Runtime): Promise<Running> {
+  const { config, log, telemetry } = runtime;
+  const { port } = config.worker;
+  if (port === null) return work(runtime);
+  const pools = openPools(runtime.urls, config, "probes", runtime);
+  const app = createServer({
+    log,
+    telemetry,
+    bodyLimitBytes: config.http.maxCallBytes,
+    dependencies: {
+      events: { isRequired: true, answers: () => answers(pools.events) },
+      metrics: { isRequired: true, answers: () => answers(pools.metrics) },
+    },
+  });
+  await listen(app, { host: config.http.host, port }).catch(async (error: unknown) => {
+    await pools.stop();
+    throw error;
+  });
+  const working = work(runtime);
+  return {
+    async stop() {
+      await working.stop();
+      await stopServer(app, config.shutdownTimeoutMs);
+      await pools.stop();
+    },
+  };
+}

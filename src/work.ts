@@ -1,0 +1,78 @@
+/** The composition root of working: the inbox's workers, the projector, and what keeps the databases in order. */
+import { Partitions } from "./events/partitions.js";
+import { readInboxDepth } from "./ingest/inbox-depth.js";
+import { Maintenance } from "./ingest/maintenance.js";
+import { Worker } from "./ingest/worker.js";
+import { openPools } from "./open-pools.js";
+import { Projector } from "./rollups/projector.js";
+import { type Running, type Runtime, systemClock } from "./runtime.js";
+import { WorkLoop } from "./work-loop.js";
+
+const MAINTENANCE_INTERVAL_MS = 10 * 60_000;
+const DEPTH_INTERVAL_MS = 5_000;
+
+export interface Work extends Running {
+  /** Says that events were accepted in this process: they need not wait for the next look. */
+  wake(): void;
+}
+
+export function work(runtime: Runtime): Work {
+  const { config, log, telemetry } = runtime;
+  const pools = openPools(runtime.urls, config, "work", runtime);
+  const { events, metrics } = pools;
+  const now = systemClock;
+  const partitions = new Partitions(events);
+  const { pollMs, concurrency, batchEvents: maxEventsPerBatch } = config.worker;
+
+  const projector = new Projector({
+    events,
+    metrics,
+    pollMs,
+    now,
+    log,
+    onProjected: (_count, oldest) => telemetry.rollupLag(Math.max(0, now() - oldest) / 1_000_000),
+  });
+  const worker = new Worker({
+    events,
+    partitions,
+    concurrency,
+    maxEventsPerBatch,
+    pollMs,
+    maxLinksPerCampaign: config.limits.maxLinksPerCampaign,
+    now,
+    log,
+    onBuried: () => telemetry.appliedEvents("dead", 1),
+    onBatch: ({ recorded, duplicates }) => {
+      telemetry.appliedEvents("recorded", recorded);
+      telemetry.appliedEvents("duplicate", duplicates);
+      projector.wake();
+    },
+  });
+  const maintenance = new Maintenance({ events, metrics, partitions, now });
+  const upkeep = new WorkLoop({
+    name: "maintenance",
+    step: () => maintenance.run().then(() => false),
+    idleMs: MAINTENANCE_INTERVAL_MS,
+    log,
+  });
+  const depth = new WorkLoop({
+    name: "inbox depth",
+    step: async () => {
+      const { waitingEvents, oldestAt } = await readInboxDepth(events);
+      telemetry.inbox(waitingEvents, oldestAt === null ? 0 : Math.max(0, now() - oldestAt) / 1_000_000);
+      return false;
+    },
+    idleMs: DEPTH_INTERVAL_MS,
+    log,
+  });
+
+  return {
+    wake: () => worker.wake(),
+    async stop() {
+      // The worker first: what it still writes to the outbox, the projector may still take.
+      await Promise.all([worker.stop(), upkeep.stop(), depth.stop()]);
+      await projector.stop();
+      await pools.stop();
+    },
+  };
+}
