@@ -103,11 +103,12 @@ export class CampaignStore {
       ...(update.tags !== undefined && { tags: update.tags ?? [] }),
       ...(update.sentAt !== undefined && { sent_at: update.sentAt === null ? null : formatInstant(update.sentAt) }),
     };
-    await writeAsTenant(this.#metrics, tenantId, async (session) => {
-      const statement = updateDetails(tenantId, id, formatInstant(this.#now()), JSON.stringify(changes));
-      if ((await session.run(statement)).length === 0) throw noSuchCampaign();
-      await moveTenantVersions(session, [tenantId]);
-    });
+    const written = await this.#writeDetails(tenantId, id, changes);
+    if (!written) {
+      // An event may have made the campaign a moment ago, of which the metrics database has not heard yet.
+      await this.#changeIdentity(tenantId, id, (current) => current);
+      await this.#writeDetails(tenantId, id, changes);
+    }
     this.#onChanged(tenantId);
   }
 
@@ -123,6 +124,16 @@ export class CampaignStore {
   /** Throws CONFLICT where a live campaign has taken the external id meanwhile. */
   async restore(tenantId: TenantId, id: CampaignId): Promise<void> {
     await this.#changeIdentity(tenantId, id, ({ externalId }) => ({ externalId, archivedAt: null }));
+  }
+
+  /** False where the campaign has no row. */
+  #writeDetails(tenantId: TenantId, id: CampaignId, changes: Readonly<Record<string, unknown>>): Promise<boolean> {
+    return writeAsTenant(this.#metrics, tenantId, async (session) => {
+      const statement = updateDetails(tenantId, id, formatInstant(this.#now()), JSON.stringify(changes));
+      if ((await session.run(statement)).length === 0) return false;
+      await moveTenantVersions(session, [tenantId]);
+      return true;
+    });
   }
 
   async #changeIdentity(
