@@ -34,6 +34,7 @@ Mailtally is ready after ${seconds.toFixed(1)} s
 
 ${query}
 
+  While the demo's data loads, oldest campaign first, these numbers grow.
   Ctrl-C stops it; the data stays.
 `;
 }
