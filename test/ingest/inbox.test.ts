@@ -1,0 +1,110 @@
+import { pino } from "pino";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Lane, LANES } from "../../src/events/outbox.js";
+import { Partitions } from "../../src/events/partitions.js";
+import type { TenantId } from "../../src/ids.js";
+import { claimFromLane } from "../../src/ingest/inbox.js";
+import { Worker } from "../../src/ingest/worker.js";
+import { beginAsWorker } from "../../src/tenancy/transactions.js";
+import { instantFromMillis } from "../../src/time/instant.js";
+import { type Pipeline, startPipeline } from "../support/pipeline.js";
+import { waitFor } from "../support/wait-for.js";
+
+let pipeline: Pipeline;
+beforeAll(async () => {
+  pipeline = await startPipeline({ workers: 0 });
+});
+afterAll(() => pipeline.stop());
+
+let made = 0;
+function accept(tenantId: TenantId, lane: Lane, count = 1): Promise<unknown> {
+  const events = Array.from({ length: count }, () => ({
+    eventId: `event ${made++}`,
+    type: "SENT",
+    campaignExternalId: "c",
+    recipient: "a@example.com",
+    occurredAt: "2026-11-01T10:00:00Z",
+  }));
+  return pipeline.intake.accept({ tenantId, lane, events });
+}
+
+/** Works until the inbox is empty and tells whose batches came in which order. */
+async function lanesInOrder(maxEventsPerBatch: number): Promise<Lane[]> {
+  const lanes: Lane[] = [];
+  const worker = new Worker({
+    events: pipeline.events,
+    partitions: new Partitions(pipeline.events),
+    concurrency: 1,
+    maxEventsPerBatch,
+    pollMs: 5,
+    maxLinksPerCampaign: 1000,
+    now: () => instantFromMillis(Date.now()),
+    log: pino({ level: "silent" }),
+    onBatch: ({ lane }) => lanes.push(lane),
+  });
+  await pipeline.settled();
+  await worker.stop();
+  return lanes;
+}
+
+test("each tenant that waits gets a share of a batch, however many rows another one has", async () => {
+  const [flood, quiet] = [await pipeline.createTenant(), await pipeline.createTenant()];
+  for (let row = 0; row < 30; row++) await accept(flood, LANES.LIVE);
+  await accept(quiet, LANES.LIVE);
+  const transaction = await beginAsWorker(pipeline.events);
+  const claimed = await claimFromLane(transaction, LANES.LIVE, 10, 0);
+  const other = await beginAsWorker(pipeline.events);
+  const next = await claimFromLane(other, LANES.LIVE, 10, 1);
+  await transaction.rollback();
+  await other.rollback();
+  expect(
+    Object.entries(Object.groupBy(claimed, (row) => row.tenant_id)).map(([id, rows]) => [id, rows?.length]),
+  ).toEqual(
+    expect.arrayContaining([
+      [flood, 5],
+      [quiet, 1],
+    ]),
+  );
+  expect(claimed.map((row) => row.id)).toEqual(claimed.map((row) => row.id).toSorted((a, b) => a - b));
+  // What one worker has claimed, another one leaves alone.
+  expect(next.filter((row) => claimed.some(({ id }) => id === row.id))).toEqual([]);
+  expect(next.map((row) => row.tenant_id)).toEqual(Array.from({ length: 5 }, () => flood));
+  await lanesInOrder(100);
+});
+
+test("what is live is recorded before what was handed over in bulk, though it came later", async () => {
+  const [importing, clicking] = [await pipeline.createTenant(), await pipeline.createTenant()];
+  for (let row = 0; row < 5; row++) await accept(importing, LANES.BULK, 10);
+  await accept(clicking, LANES.LIVE);
+  expect((await lanesInOrder(10)).slice(0, 2)).toEqual([LANES.LIVE, LANES.BULK]);
+});
+
+test("a flood of live events leaves bulk ones a batch now and then", async () => {
+  const [importing, clicking] = [await pipeline.createTenant(), await pipeline.createTenant()];
+  for (let row = 0; row < 20; row++) await accept(clicking, LANES.LIVE, 10);
+  await accept(importing, LANES.BULK);
+  const lanes = await lanesInOrder(10);
+  expect(lanes.indexOf(LANES.BULK)).toBeLessThan(10);
+  expect(lanes.lastIndexOf(LANES.LIVE)).toBeGreaterThan(lanes.indexOf(LANES.BULK));
+});
+
+test("a worker that is asked to stop finishes the batch in hand", async () => {
+  const tenantId = await pipeline.createTenant();
+  for (let row = 0; row < 10; row++) await accept(tenantId, LANES.LIVE, 100);
+  const batches: number[] = [];
+  const worker = new Worker({
+    events: pipeline.events,
+    partitions: new Partitions(pipeline.events),
+    concurrency: 1,
+    maxEventsPerBatch: 100,
+    pollMs: 5,
+    maxLinksPerCampaign: 1000,
+    now: () => instantFromMillis(Date.now()),
+    log: pino({ level: "silent" }),
+    onBatch: ({ recorded }) => batches.push(recorded),
+  });
+  await waitFor(() => batches.length > 0, { what: "a first batch" });
+  await worker.stop();
+  expect(batches.every((recorded) => recorded === 100)).toBe(true);
+  await lanesInOrder(1000);
+});
