@@ -37,9 +37,10 @@ export async function applyCampaignIdentities(
 ): Promise<void> {
   if (identities.length === 0) return;
   const newest = new Map<string, (typeof identities)[number]>();
-  for (const item of identities) {
-    const known = newest.get(item.identity.id);
-    if (known === undefined || known.identity.revision < item.identity.revision) newest.set(item.identity.id, item);
+  // The first message of a campaign is the one that says what it is; later ones only change what they are about.
+  for (const item of identities.toSorted((a, b) => a.identity.revision - b.identity.revision)) {
+    const details = newest.get(item.identity.id)?.identity.details ?? item.identity.details;
+    newest.set(item.identity.id, { tenantId: item.tenantId, identity: { ...item.identity, details } });
   }
   const rows = Array.from(newest.values(), ({ tenantId, identity }) => ({
     tenant_id: tenantId,

@@ -30,11 +30,12 @@ Mailtally is ready after ${seconds.toFixed(1)} s
             (of the tenant "demo", with all scopes: put it into GraphiQL's key field,
             or send it as Authorization: Bearer <key>)
 
+  At the first start the demo's data loads in the background, oldest campaign first: its numbers grow for half a minute.
+
   A first query:
 
 ${query}
 
-  While the demo's data loads, oldest campaign first, these numbers grow.
   Ctrl-C stops it; the data stays.
 `;
 }
