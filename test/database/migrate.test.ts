@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { Client } from "pg";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { migrateDatabases, pendingMigrations } from "../../src/database/migrate.js";
+import { dropDatabase } from "../support/test-databases.js";
 
 const name = `migrate_${randomUUID().replaceAll("-", "")}`;
 const urlOf = (database: string): string => {
@@ -29,8 +30,8 @@ beforeAll(() =>
 );
 afterAll(() =>
   withClient(urlOf("postgres"), async (client) => {
-    await client.query(`drop database ${name}_events with (force)`);
-    await client.query(`drop database ${name}_metrics with (force)`);
+    await dropDatabase(client, `${name}_events`);
+    await dropDatabase(client, `${name}_metrics`);
   }),
 );
 

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { Client } from "pg";
 import { inject } from "vitest";
+import { waitFor } from "./wait-for.js";
 
 export interface TestDatabases {
   readonly eventsUrl: string;
@@ -26,10 +27,18 @@ export async function createTestDatabases(): Promise<TestDatabases> {
     metricsUrl: urlOf(databases.metrics),
     drop: () =>
       onMaintenanceDatabase(async (client) => {
-        await client.query(`drop database if exists ${databases.events} with (force)`);
-        await client.query(`drop database if exists ${databases.metrics} with (force)`);
+        await dropDatabase(client, databases.events);
+        await dropDatabase(client, databases.metrics);
       }),
   };
+}
+
+/**
+ * Disconnects whoever is left and removes the database. An autovacuum worker that is at it just then belongs to the
+ * superuser and cannot be disconnected: it is waited for.
+ */
+export function dropDatabase(client: Client, name: string): Promise<unknown> {
+  return waitFor(() => client.query(`drop database if exists ${name} with (force)`), { what: `${name} to be dropped` });
 }
 
 async function onMaintenanceDatabase(work: (client: Client) => Promise<void>): Promise<void> {
