@@ -17,9 +17,11 @@ interface Layer {
 const ORDER: readonly Layer[] = [
   { folder: "time" },
   { folder: "observability" },
-  { folder: "database", packages: ["pg", "kysely"] },
+  { folder: "database", packages: ["pg"] },
   // Before tenancy: a cache is handed its tenant's version and asks nobody for it.
   { folder: "cache", packages: ["ioredis"], noSql: true },
+  // Before tenancy, whose changes are kept as well: entries are written in a session that is handed in.
+  { folder: "audit" },
   { folder: "tenancy" },
   { folder: "access" },
   { folder: "pages", noSql: true },

@@ -3,6 +3,7 @@ import { enableCompileCache } from "node:module";
 import path from "node:path";
 import { Command } from "commander";
 import { addDataCommands } from "./commands/data-commands.js";
+import { addDeadLetterCommands } from "./commands/dead-letter-commands.js";
 import { addServerCommands } from "./commands/server-commands.js";
 import { addTenantCommands } from "./commands/tenant-commands.js";
 import { ConfigError } from "./config.js";
@@ -17,6 +18,7 @@ const program = new Command("mailtally")
 addServerCommands(program);
 addTenantCommands(program);
 addDataCommands(program);
+addDeadLetterCommands(program);
 
 try {
   await program.parseAsync();

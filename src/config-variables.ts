@@ -91,6 +91,26 @@ export const CONFIG_VARIABLES = {
     "Events older than this are refused and dropped; their counts stay. Without it they are kept.",
     wholeNumber(1, YEAR_DAYS),
   ),
+  MAX_WAITING_EVENTS_PER_TENANT: setting(
+    "1000000",
+    "Accepted events of one tenant that may wait to be recorded; past it its calls are refused with OVERLOADED, and its imports wait. Live and imported events are counted apart.",
+    wholeNumber(1, 1_000_000_000),
+  ),
+  MAX_WAITING_EVENTS: setting(
+    "5000000",
+    "The same for all tenants together; must be more than one tenant's.",
+    wholeNumber(1, 1_000_000_000),
+  ),
+  MAX_WAITING_SECONDS_PER_TENANT: setting(
+    "86400",
+    "How long the oldest of a tenant's waiting events may have waited before its calls are refused.",
+    wholeNumber(1, 31_536_000),
+  ),
+  MAX_WAITING_SECONDS: setting(
+    "259200",
+    "The same for all tenants together: past it everybody's calls are refused; must be more than one tenant's.",
+    wholeNumber(1, 31_536_000),
+  ),
   MAX_LINKS_PER_CAMPAIGN: setting(
     "1000",
     "Links counted by themselves; more are counted together.",
@@ -99,12 +119,21 @@ export const CONFIG_VARIABLES = {
   MAX_SERIES_POINTS: setting("3000", "Points of one series.", wholeNumber(1, 100_000)),
   MAX_QUERY_TOKENS: setting("5000", "Tokens of one GraphQL document.", wholeNumber(100, 1_000_000)),
   MAX_QUERY_DEPTH: setting("20", "Levels of one GraphQL document.", wholeNumber(2, 100)),
-  DATABASE_POOL_SIZE: setting("10", "Connections to each database, per process.", wholeNumber(1, 1_000)),
+  DATABASE_POOL_SIZE: setting(
+    "10",
+    "Connections to each database, per process: 3 at least, and more than WORKER_CONCURRENCY.",
+    wholeNumber(1, 1_000),
+  ),
   DATABASE_WAIT_TIMEOUT_MS: setting("5000", "How long a request waits for a connection.", wholeNumber(1, HOUR_MS)),
   STATEMENT_TIMEOUT_MS: setting(
     "10000",
     "How long a request's statement may run in the database.",
     wholeNumber(1, HOUR_MS),
+  ),
+  DATABASE_ANSWER_TIMEOUT_MS: setting(
+    "300000",
+    "After so long without an answer a worker gives a connection up; a server 5 s after STATEMENT_TIMEOUT_MS.",
+    wholeNumber(1_000, 24 * HOUR_MS),
   ),
   PREPARED_STATEMENTS: setting("on", "off: behind a pooler that cannot keep prepared statements.", onOrOff),
   WORKER_CONCURRENCY: setting("2", "Batches that one worker applies at a time.", wholeNumber(1, 64)),
@@ -114,6 +143,17 @@ export const CONFIG_VARIABLES = {
     wholeNumber(0, 65_535),
   ),
   WORKER_POLL_MS: setting("25", "How long an idle worker rests before it looks again.", wholeNumber(1, 60_000)),
+  WORKER_MAX_ATTEMPTS: setting(
+    "6",
+    "How often an event that cannot be recorded is tried before it goes to the dead letters.",
+    wholeNumber(1, 100),
+  ),
+  WORKER_RETRY_FIRST_MS: setting(
+    "1000",
+    "How long the second try waits after the first; each later one twice as long, with jitter.",
+    wholeNumber(1, HOUR_MS),
+  ),
+  WORKER_RETRY_MAX_MS: setting("60000", "How long a try waits after the one before, at most.", wholeNumber(1, HOUR_MS)),
   CACHE_MEMORY_MB: setting("64", "Megabytes of the cache in each process; 0 keeps nothing.", wholeNumber(0, 100_000)),
   CACHE_NOW_TTL_SECONDS: setting(
     "30",

@@ -17,6 +17,7 @@ export interface DatabasesConfig {
   readonly poolSize: number;
   readonly waitTimeoutMs: number;
   readonly statementTimeoutMs: number;
+  readonly answerTimeoutMs: number;
   readonly preparedStatements: boolean;
 }
 
@@ -33,12 +34,21 @@ export interface LimitsConfig {
   readonly maxSeriesPoints: number;
 }
 
+/** What may wait in the inbox, in each lane: of one tenant, and of all together. */
+export interface WaitingConfig {
+  readonly tenant: { readonly events: number; readonly seconds: number };
+  readonly all: { readonly events: number; readonly seconds: number };
+}
+
 export interface WorkerConfig {
   /** Where `work` answers probes; null: nowhere. */
   readonly port: number | null;
   readonly concurrency: number;
   readonly batchEvents: number;
   readonly pollMs: number;
+  readonly maxAttempts: number;
+  readonly retryFirstMs: number;
+  readonly retryMaxMs: number;
 }
 
 export interface CacheConfig {
@@ -59,6 +69,7 @@ export interface Config {
   readonly http: HttpConfig;
   readonly databases: DatabasesConfig;
   readonly limits: LimitsConfig;
+  readonly waiting: WaitingConfig;
   readonly worker: WorkerConfig;
   readonly cache: CacheConfig;
   /** What looks wrong and may be right, for the log. */
@@ -90,6 +101,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const texts = readTexts(env);
   const parsed = environment.safeParse(texts);
   const faults = [...faultsOf(texts, parsed.error?.issues ?? []), ...contradictions(texts)];
+  if (parsed.success) faults.push(...marksOutOfOrder(parsed.data), ...tooFewConnections(parsed.data));
   if (!parsed.success || faults.length > 0) throw new ConfigError(faults);
   return deepFreeze(arrange(parsed.data, strangers(env)));
 }
@@ -123,6 +135,22 @@ function contradictions(texts: Texts): string[] {
     faults.push("EVENTS_DATABASE_URL and METRICS_DATABASE_URL must be two databases, on one server or on two");
   }
   return faults;
+}
+
+/** With a mark of its own that is no lower, one tenant's flood would refuse everybody's calls. */
+function marksOutOfOrder(values: Values): string[] {
+  return (["MAX_WAITING_EVENTS", "MAX_WAITING_SECONDS"] as const).flatMap((all) => {
+    const own = `${all}_PER_TENANT` as const;
+    if (values[own] < values[all]) return [];
+    return [`${own} must be less than ${all}, which is ${values[all]}, not ${values[own]}`];
+  });
+}
+
+/** A worker's loop holds a connection and may need a second, for a partition; rebuild and verify need three at a time. */
+function tooFewConnections({ DATABASE_POOL_SIZE: size, WORKER_CONCURRENCY: loops }: Values): string[] {
+  const least = Math.max(loops + 1, 3);
+  if (size >= least) return [];
+  return [`DATABASE_POOL_SIZE must be ${least} or more where WORKER_CONCURRENCY is ${loops}, not ${size}`];
 }
 
 function databaseOf(text: string): string {
@@ -162,6 +190,7 @@ function arrange(values: Values, warnings: readonly string[]): Config {
       poolSize: values.DATABASE_POOL_SIZE,
       waitTimeoutMs: values.DATABASE_WAIT_TIMEOUT_MS,
       statementTimeoutMs: values.STATEMENT_TIMEOUT_MS,
+      answerTimeoutMs: values.DATABASE_ANSWER_TIMEOUT_MS,
       preparedStatements: values.PREPARED_STATEMENTS,
     },
     limits: {
@@ -175,11 +204,18 @@ function arrange(values: Values, warnings: readonly string[]): Config {
       maxLinksPerCampaign: values.MAX_LINKS_PER_CAMPAIGN,
       maxSeriesPoints: values.MAX_SERIES_POINTS,
     },
+    waiting: {
+      tenant: { events: values.MAX_WAITING_EVENTS_PER_TENANT, seconds: values.MAX_WAITING_SECONDS_PER_TENANT },
+      all: { events: values.MAX_WAITING_EVENTS, seconds: values.MAX_WAITING_SECONDS },
+    },
     worker: {
       port: values.WORKER_PORT,
       concurrency: values.WORKER_CONCURRENCY,
       batchEvents: values.WORKER_BATCH_EVENTS,
       pollMs: values.WORKER_POLL_MS,
+      maxAttempts: values.WORKER_MAX_ATTEMPTS,
+      retryFirstMs: values.WORKER_RETRY_FIRST_MS,
+      retryMaxMs: values.WORKER_RETRY_MAX_MS,
     },
     cache: {
       redisUrl: values.REDIS_URL,

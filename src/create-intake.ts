@@ -1,6 +1,8 @@
 import { CampaignIdentities } from "./campaigns/campaign-identities.js";
 import { CampaignStore } from "./campaigns/campaign-store.js";
 import { RecipientKeys } from "./events/event-key.js";
+import { Backpressure } from "./ingest/backpressure/backpressure.js";
+import { RetentionFloor } from "./events/retention-floor.js";
 import { InboxWriter } from "./ingest/inbox-writer.js";
 import { Intake } from "./ingest/intake.js";
 import type { TenantId } from "./ids.js";
@@ -19,7 +21,7 @@ export function createIntake(
   { events, metrics }: Pools,
   { onAccepted, onCampaignChanged }: IntakeHooks = {},
 ) {
-  const { config, secret, telemetry } = runtime;
+  const { config, secret, telemetry, log } = runtime;
   const now = systemClock;
   const identities = new CampaignIdentities(events, now);
   const recipientKeys = new RecipientKeys(secret);
@@ -28,8 +30,11 @@ export function createIntake(
     campaigns: identities,
     inbox,
     recipientKeys,
+    floor: new RetentionFloor(events),
     limits: config.limits,
     now,
+    backpressure: new Backpressure({ events, marks: config.waiting, now, log }),
+    onOverload: (overload) => telemetry.refusedCall(overload),
     onAccepted: (count) => {
       telemetry.acceptedEvents(count);
       onAccepted?.(count);

@@ -4,7 +4,9 @@ type Brand<Name extends string> = { readonly __brand: Name };
 export type TenantId = string & Brand<"TenantId">;
 export type CampaignId = string & Brand<"CampaignId">;
 export type ReceiptId = string & Brand<"ReceiptId">;
+export type DeadLetterId = string & Brand<"DeadLetterId">;
 export type ApiKeyId = string & Brand<"ApiKeyId">;
+export type AuditEntryId = string & Brand<"AuditEntryId">;
 /** A recipient as everything but the table of addresses knows them: an HMAC, in the form of a UUID. */
 export type RecipientKey = string & Brand<"RecipientKey">;
 /** The hash that an event is told by within its tenant, in the form of a UUID. */
@@ -37,6 +39,17 @@ export function uuidv7(epochMs: number = Date.now()): string {
   return uuidOfBytes(bytes);
 }
 
+let sequenceMs = -1;
+let sequence = 0;
+
+/** A UUIDv7 that sorts after those of the same millisecond that this process made before (RFC 9562, 6.2, method 1). */
+export function orderedUuidv7(epochMs: number): string {
+  sequence = epochMs === sequenceMs ? (sequence + 1) & 0xfff : 0;
+  sequenceMs = epochMs;
+  const id = uuidv7(epochMs);
+  return `${id.slice(0, 15)}${sequence.toString(16).padStart(3, "0")}${id.slice(18)}`;
+}
+
 /** 16 bytes in the text form of a UUID, whatever their bits: PostgreSQL keeps such hashes in 16 bytes without a header. */
 export function uuidOfBytes(bytes: Buffer): string {
   return uuidOfHex(bytes.toString("hex", 0, 16));
@@ -54,6 +67,8 @@ export function hashToUuid(text: string): string {
 
 /** The nil UUID. */
 export const NIL_UUID = "00000000-0000-0000-0000-000000000000";
+/** The greatest UUID there is. */
+export const MAX_UUID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 /** An opaque id for the outside: the type and what finds one object of it. */
 export function encodeGlobalId(type: string, ...parts: readonly string[]): string {

@@ -14,6 +14,9 @@ export interface Pools {
   stop(): Promise<void>;
 }
 
+/** The server ends a request's statement after its own limit: whoever hears nothing this long after it hears nothing ever. */
+const ANSWER_MARGIN_MS = 5_000;
+
 /** The connections of one process. `purpose` tells its pools apart in the metrics. */
 export function openPools(
   urls: DatabaseUrls,
@@ -26,6 +29,7 @@ export function openPools(
     maxConnections,
     waitTimeoutMs,
     requestStatementTimeoutMs: statementTimeoutMs,
+    ...answerTimeout(config, purpose),
     preparedStatements,
     log,
     onStatement: (name: string, seconds: number, failed: boolean) => telemetry.statement(name, seconds, failed),
@@ -39,4 +43,11 @@ export function openPools(
     metrics,
     stop: async () => void (await Promise.all([events.stop(), metrics.stop()])),
   };
+}
+
+/** Commands wait as long as it takes: a recount is one statement, and somebody watches it. */
+function answerTimeout({ databases }: Config, purpose: string): { readonly answerTimeoutMs?: number } {
+  if (purpose === "command") return {};
+  if (purpose !== "serve") return { answerTimeoutMs: databases.answerTimeoutMs };
+  return { answerTimeoutMs: databases.statementTimeoutMs + ANSWER_MARGIN_MS };
 }

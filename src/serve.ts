@@ -15,6 +15,7 @@ import { registerGraphql } from "./http/graphql-route.js";
 import { listen } from "./http/listen.js";
 import { createServer, stopServer } from "./http/server.js";
 import { openPools } from "./open-pools.js";
+import { FreshnessReadings } from "./metrics/freshness-readings.js";
 import { Cursors } from "./pages/cursors.js";
 import { type Running, type Runtime, systemClock } from "./runtime.js";
 import { TenantStates } from "./tenancy/tenant-states.js";
@@ -55,6 +56,7 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
       onHit: (layer) => telemetry.cache(layer),
     }),
     tenantStates,
+    freshness: new FreshnessReadings(),
     cursors: new Cursors(secret),
     intake,
     recipientKeys,

@@ -7,6 +7,7 @@ import path from "node:path";
 import { createApiKey } from "./access/api-keys.js";
 import { Authenticator } from "./access/authenticator.js";
 import { SCOPES } from "./access/scope.js";
+import { OPERATOR } from "./audit/audit-entry.js";
 import { createIntake } from "./create-intake.js";
 import { banner } from "./demo/banner.js";
 import { loadDemo } from "./demo/load-demo.js";
@@ -99,7 +100,7 @@ async function demoKey({ config, log }: Runtime, { metrics }: Pools, tenantId: T
     if (isValid) return kept;
   }
   const { secret } = await writeAsTenant(metrics, tenantId, (session) =>
-    createApiKey(session, tenantId, { name: "Demo", scopes: SCOPES, expiresAt: null }, systemClock()),
+    createApiKey(session, tenantId, { name: "Demo", scopes: SCOPES, expiresAt: null }, OPERATOR, systemClock()),
   );
   await writeFile(file, `${secret}\n`, { mode: 0o600 });
   return secret;

@@ -6,6 +6,8 @@ interface WorkLoopOptions {
   readonly step: () => Promise<boolean>;
   /** How long to rest when there was nothing to do. */
   readonly idleMs: number;
+  /** How many times as long as a piece took to rest after it at the least, so that a costly one stays rare. */
+  readonly restFactor?: number;
   readonly log: Logger;
 }
 
@@ -39,13 +41,14 @@ export class WorkLoop {
   }
 
   async #run(): Promise<void> {
-    const { name, step, idleMs, log } = this.#options;
+    const { name, step, idleMs, restFactor = 0, log } = this.#options;
     let backoffMs = FIRST_BACKOFF_MS;
     while (!this.#stopped) {
+      const began = performance.now();
       try {
         const more = await step();
         backoffMs = FIRST_BACKOFF_MS;
-        if (!more) await this.#rest(idleMs);
+        if (!more) await this.#rest(Math.max(idleMs, restFactor * (performance.now() - began)));
       } catch (error) {
         log.error({ err: error, loop: name, retryInMs: backoffMs }, "work failed and will be tried again");
         await this.#rest(backoffMs * (0.5 + Math.random()));

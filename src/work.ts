@@ -10,6 +10,8 @@ import { WorkLoop } from "./work-loop.js";
 
 const MAINTENANCE_INTERVAL_MS = 10 * 60_000;
 const DEPTH_INTERVAL_MS = 5_000;
+/** All that waits is walked through: when that is much, workers need the database for better things. */
+const DEPTH_REST_FACTOR = 20;
 
 export interface Work extends Running {
   /** Says that events were accepted in this process: they need not wait for the next look. */
@@ -22,7 +24,7 @@ export function work(runtime: Runtime): Work {
   const { events, metrics } = pools;
   const now = systemClock;
   const partitions = new Partitions(events);
-  const { pollMs, concurrency, batchEvents: maxEventsPerBatch } = config.worker;
+  const { pollMs, concurrency, batchEvents: maxEventsPerBatch, maxAttempts, retryFirstMs, retryMaxMs } = config.worker;
 
   const projector = new Projector({
     events,
@@ -39,6 +41,7 @@ export function work(runtime: Runtime): Work {
     maxEventsPerBatch,
     pollMs,
     maxLinksPerCampaign: config.limits.maxLinksPerCampaign,
+    retries: { maxAttempts, firstDelayMs: retryFirstMs, maxDelayMs: retryMaxMs },
     now,
     log,
     onBuried: () => telemetry.appliedEvents("dead", 1),
@@ -48,7 +51,10 @@ export function work(runtime: Runtime): Work {
       projector.wake();
     },
   });
-  const maintenance = new Maintenance({ events, metrics, partitions, now });
+  const stopping = new AbortController();
+  const { eventRetentionDays } = config.limits;
+  const { signal } = stopping;
+  const maintenance = new Maintenance({ events, metrics, partitions, eventRetentionDays, now, log, signal });
   const upkeep = new WorkLoop({
     name: "maintenance",
     step: () => maintenance.run().then(() => false),
@@ -63,12 +69,14 @@ export function work(runtime: Runtime): Work {
       return false;
     },
     idleMs: DEPTH_INTERVAL_MS,
+    restFactor: DEPTH_REST_FACTOR,
     log,
   });
 
   return {
     wake: () => worker.wake(),
     async stop() {
+      stopping.abort();
       // The worker first: what it still writes to the outbox, the projector may still take.
       await Promise.all([worker.stop(), upkeep.stop(), depth.stop()]);
       await projector.stop();

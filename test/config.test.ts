@@ -86,6 +86,14 @@ test.each([
     { EVENTS_DATABASE_URL: "postgres://db/", METRICS_DATABASE_URL: "postgresql://db/one" },
     "EVENTS_DATABASE_URL",
   ],
+  [
+    "a tenant's mark that is not below the one for all",
+    { MAX_WAITING_EVENTS: "1000", MAX_WAITING_EVENTS_PER_TENANT: "1000" },
+    "MAX_WAITING_EVENTS_PER_TENANT",
+  ],
+  ["fewer connections than a worker's loops need", { WORKER_CONCURRENCY: "4", DATABASE_POOL_SIZE: "4" }, "POOL_SIZE"],
+  ["fewer connections than a rebuild needs", { WORKER_CONCURRENCY: "1", DATABASE_POOL_SIZE: "2" }, "POOL_SIZE"],
+  ["a mark for all below a tenant's default", { MAX_WAITING_SECONDS: "3600" }, "MAX_WAITING_SECONDS_PER_TENANT"],
 ])("%s is a fault", (_what, env, name) => {
   expect(faultsOf(env)).toEqual([expect.stringContaining(name)]);
 });

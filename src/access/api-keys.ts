@@ -2,6 +2,8 @@
  * A tenant's keys. The secret leaves this module once, in the answer of the call that made it. Who may hand on which scopes
  * is the caller's to assert when a key is made (assertMayGrant): the operator's command line has no key to measure by.
  */
+import { type AuditAction, type AuditActor, type AuditFields, newAuditEntry } from "../audit/audit-entry.js";
+import { recordAudit } from "../audit/record-audit.js";
 import type { Session } from "../database/pool.js";
 import { defineStatement, type Statement } from "../database/statement.js";
 import { PublicError } from "../errors.js";
@@ -9,7 +11,7 @@ import { type ApiKeyId, type TenantId, uuidv7 } from "../ids.js";
 import { isName } from "../text-faults.js";
 import { type EpochMicros, formatInstant } from "../time/instant.js";
 import { mintKeySecret } from "./key-secret.js";
-import { assertMayGrant, type Principal } from "./principal.js";
+import { actorOf, assertMayGrant, type Principal } from "./principal.js";
 import { orderScopes, type Scope } from "./scope.js";
 
 export interface ApiKey {
@@ -77,7 +79,7 @@ const lock = defineStatement<"metrics", [TenantId, ApiKeyId], ApiKeyRow>(
 const revoke = defineStatement<"metrics", [TenantId, ApiKeyId, now: string], ApiKeyRow>(
   "metrics",
   "api_keys.revoke",
-  `update api_keys set revoked_at = coalesce(revoked_at, $3) where tenant_id = $1 and id = $2 returning ${COLUMNS}`,
+  `update api_keys set revoked_at = $3 where tenant_id = $1 and id = $2 returning ${COLUMNS}`,
 );
 
 const findByIds = defineStatement<"metrics", [TenantId, readonly ApiKeyId[]], ApiKeyRow>(
@@ -93,6 +95,7 @@ export async function createApiKey(
   session: Session<"metrics">,
   tenantId: TenantId,
   input: NewApiKey,
+  actor: AuditActor,
   now: EpochMicros,
 ): Promise<IssuedApiKey> {
   const name = checkName(input.name);
@@ -103,7 +106,10 @@ export async function createApiKey(
   const id = uuidv7(Math.floor(now / 1000)) as ApiKeyId;
   const expiresAt = input.expiresAt === null ? null : formatInstant(input.expiresAt);
   const statement = insert(tenantId, id, name, prefix, hash, scopes, formatInstant(now), expiresAt);
-  return { apiKey: await one(session, statement), secret };
+  const apiKey = await one(session, statement);
+  const after = { name, prefix, scopes, expiresAt };
+  await keep(session, tenantId, { action: "API_KEY_CREATED", subjectId: id, before: null, after }, actor, now);
+  return { apiKey, secret };
 }
 
 /**
@@ -124,17 +130,26 @@ export async function rotateApiKey(
   }
   assertMayGrant(principal, current.scopes);
   const { secret, prefix, hash } = mintKeySecret();
-  return { apiKey: await one(session, replaceSecret(tenantId, id, prefix, hash)), secret };
+  const apiKey = await one(session, replaceSecret(tenantId, id, prefix, hash));
+  const change = { before: { prefix: current.prefix }, after: { prefix } };
+  await keep(session, tenantId, { action: "API_KEY_ROTATED", subjectId: id, ...change }, actorOf(principal), now);
+  return { apiKey, secret };
 }
 
 /** Ends a key for good, within a second on every server. Again: nothing changes. Throws NOT_FOUND. */
-export function revokeApiKey(
+export async function revokeApiKey(
   session: Session<"metrics">,
   tenantId: TenantId,
   id: ApiKeyId,
+  actor: AuditActor,
   now: EpochMicros,
 ): Promise<ApiKey> {
-  return one(session, revoke(tenantId, id, formatInstant(now)));
+  const current = await one(session, lock(tenantId, id));
+  if (current.revokedAt !== null) return current;
+  const revoked = await one(session, revoke(tenantId, id, formatInstant(now)));
+  const change = { before: { revokedAt: null }, after: { revokedAt: formatInstant(now) } };
+  await keep(session, tenantId, { action: "API_KEY_REVOKED", subjectId: id, ...change }, actor, now);
+  return revoked;
 }
 
 /** Those that the tenant has, in no order. */
@@ -144,6 +159,16 @@ export async function findApiKeys(
   ids: readonly ApiKeyId[],
 ): Promise<ApiKey[]> {
   return (await session.run(findByIds(tenantId, ids))).map(apiKeyOfRow);
+}
+
+function keep(
+  session: Session<"metrics">,
+  tenantId: TenantId,
+  change: { action: AuditAction; subjectId: ApiKeyId; before: AuditFields | null; after: AuditFields },
+  actor: AuditActor,
+  occurredAt: EpochMicros,
+): Promise<void> {
+  return recordAudit(session, [newAuditEntry({ tenantId, occurredAt, actor, ...change })]);
 }
 
 async function one(session: Session<"metrics">, statement: Statement<"metrics", ApiKeyRow>): Promise<ApiKey> {

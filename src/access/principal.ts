@@ -1,3 +1,4 @@
+import type { AuditActor } from "../audit/audit-entry.js";
 import { PublicError } from "../errors.js";
 import type { ApiKeyId, TenantId } from "../ids.js";
 import { orderScopes, type Scope } from "./scope.js";
@@ -30,6 +31,11 @@ export function createPrincipal(
     unconfirmedScopes: new Set(orderScopes(unconfirmedScopes)),
     authority: `${tenantId}:${ordered.join(",")}`,
   };
+}
+
+/** The principal as the audit trail names it. */
+export function actorOf({ keyId }: Principal): AuditActor {
+  return { kind: "API_KEY", keyId };
 }
 
 /** Whether the principal holds one of these scopes. Throws UNAVAILABLE where that cannot be told at the moment. */

@@ -1,5 +1,12 @@
 /** What a key may open, in the order in which scopes are always listed. PostgreSQL's enum `scope` names the same. */
-export const SCOPES = ["READ_METRICS", "READ_EVENTS", "WRITE_EVENTS", "MANAGE_CAMPAIGNS", "MANAGE_KEYS"] as const;
+export const SCOPES = [
+  "READ_METRICS",
+  "READ_EVENTS",
+  "WRITE_EVENTS",
+  "MANAGE_CAMPAIGNS",
+  "MANAGE_KEYS",
+  "OPERATE",
+] as const;
 export type Scope = (typeof SCOPES)[number];
 
 /** Each once, in the order of SCOPES. A name this program does not know opens nothing: a newer one may have granted it. */

@@ -4,6 +4,15 @@
  * racing callers, and the campaign's own row follows through the outbox.
  */
 import { LRUCache } from "lru-cache";
+import {
+  type AuditAction,
+  type AuditActor,
+  type AuditEntry,
+  type AuditFields,
+  newAuditEntry,
+  SYSTEM,
+} from "../audit/audit-entry.js";
+import { changedFields } from "../audit/changed-fields.js";
 import type { Pool, Session } from "../database/pool.js";
 import { defineStatement } from "../database/statement.js";
 import { appendToOutbox, LANES } from "../events/outbox.js";
@@ -24,6 +33,13 @@ export interface CampaignIdentity {
   readonly revision: number;
 }
 
+/** What became of an identity, as the outbox tells it (format 1). */
+export interface IdentityChange {
+  readonly campaign: CampaignIdentity;
+  /** For the audit trail, written by whoever brings the change first; not there where nothing changed. */
+  readonly audit?: AuditEntry;
+}
+
 /** What campaign_identities can hold. */
 export const MAX_EXTERNAL_ID_CHARS = 255;
 
@@ -33,6 +49,12 @@ export interface CampaignDetails {
   readonly subject?: string | null;
   readonly tags?: readonly string[];
   readonly sentAt?: EpochMicros | null;
+}
+
+/** What of an identity may change. */
+export interface IdentityFields {
+  readonly externalId: string | null;
+  readonly archivedAt: EpochMicros | null;
 }
 
 interface IdentityRow {
@@ -137,8 +159,8 @@ export class CampaignIdentities {
       // In one order, so that callers who race for several names wait for each other and never in a circle.
       const missing = unknown.filter((name) => !resolved.has(name)).toSorted();
       for (const name of missing) {
-        const made = await this.mint(session, tenantId, name, { name });
-        if (made !== null) resolved.set(name, made.id);
+        const made = await this.mint(session, tenantId, name, { name }, SYSTEM);
+        if (made !== null) resolved.set(name, made.campaign.id);
       }
       const lost = missing.filter((name) => !resolved.has(name));
       if (lost.length > 0) await find(lost);
@@ -166,61 +188,79 @@ export class CampaignIdentities {
     tenantId: TenantId,
     externalId: string | null,
     details: CampaignDetails,
-  ): Promise<CampaignIdentity | null> {
+    actor: AuditActor,
+  ): Promise<IdentityChange | null> {
     const id = uuidv7() as CampaignId;
     const createdAt = this.#now();
     const minted = await session.run(mint(tenantId, id, externalId, formatInstant(createdAt)));
     if (minted.length === 0) return null;
     const changedAt = createdAt;
-    return this.#announce(session, tenantId, {
-      id,
-      externalId,
-      details,
-      createdAt,
-      changedAt,
-      archivedAt: null,
-      revision: 1,
+    const campaign = { id, externalId, details, createdAt, changedAt, archivedAt: null, revision: 1 };
+    const audit = newAuditEntry({
+      tenantId,
+      occurredAt: createdAt,
+      actor,
+      action: "CAMPAIGN_CREATED",
+      subjectId: id,
+      before: null,
+      after: { externalId, ...auditedDetails(details) },
     });
+    return this.#announce(session, tenantId, { campaign, audit });
   }
 
   /**
    * Gives a campaign another external id or archive time in the caller's transaction; null where there is no such
-   * campaign. A name that a live campaign holds fails with PostgreSQL's unique violation.
+   * campaign. A name that a live campaign holds fails with PostgreSQL's unique violation. Where all stays as it is, nothing
+   * is written, and the identity is as it was announced.
    */
   async change(
     session: Session<"events">,
     tenantId: TenantId,
     id: CampaignId,
-    change: (current: IdentityRow) => { externalId: string | null; archivedAt: EpochMicros | null },
-  ): Promise<CampaignIdentity | null> {
+    change: (current: IdentityFields, now: EpochMicros) => IdentityFields,
+    { action, actor }: { readonly action: AuditAction; readonly actor: AuditActor },
+  ): Promise<IdentityChange | null> {
     const [current] = await session.run(lockIdentity(tenantId, id));
     if (current === undefined) return null;
-    const { externalId, archivedAt } = change(current);
+    const now = this.#now();
+    const before = { externalId: current.external_id, archivedAt: current.archived_at };
+    const { externalId, archivedAt } = change(before, now);
+    const changed = changedFields(auditedIdentity(before), auditedIdentity({ externalId, archivedAt }));
+    if (changed === null) return { campaign: identityOf(current, current.created_at) };
     const [row] = await session.run(
       changeIdentity(tenantId, id, externalId, archivedAt === null ? null : formatInstant(archivedAt)),
     );
     if (row === undefined) return null;
-    return this.#announce(session, tenantId, {
-      id,
-      externalId: row.external_id,
-      // Only used if this message is the first that the metrics database hears of the campaign.
-      details: { name: row.external_id ?? id },
-      createdAt: row.created_at,
-      changedAt: this.#now(),
-      archivedAt: row.archived_at,
-      revision: row.revision,
-    });
+    const audit = newAuditEntry({ tenantId, occurredAt: now, actor, action, subjectId: id, ...changed });
+    return this.#announce(session, tenantId, { campaign: identityOf(row, now), audit });
   }
 
-  async #announce(
-    session: Session<"events">,
-    tenantId: TenantId,
-    identity: CampaignIdentity,
-  ): Promise<CampaignIdentity> {
+  async #announce(session: Session<"events">, tenantId: TenantId, payload: IdentityChange): Promise<IdentityChange> {
     const id = uuidv7();
     const receivedAt = this.#now();
-    const payload = { campaign: identity };
     await appendToOutbox(session, [{ id, tenantId, lane: LANES.LIVE, eventCount: 0, receivedAt, payload }]);
-    return identity;
+    return payload;
   }
+}
+
+function identityOf(row: IdentityRow, changedAt: EpochMicros): CampaignIdentity {
+  return {
+    id: row.campaign_id,
+    externalId: row.external_id,
+    // Only used if this is the first that the metrics database hears of the campaign.
+    details: { name: row.external_id ?? row.campaign_id },
+    createdAt: row.created_at,
+    changedAt,
+    archivedAt: row.archived_at,
+    revision: row.revision,
+  };
+}
+
+function auditedIdentity({ externalId, archivedAt }: IdentityFields): AuditFields {
+  return { externalId, archivedAt: archivedAt === null ? null : formatInstant(archivedAt) };
+}
+
+/** What people say of a campaign, as the audit trail shows it. */
+export function auditedDetails({ name, subject = null, tags = [], sentAt = null }: CampaignDetails): AuditFields {
+  return { name, subject, tags, sentAt: sentAt === null ? null : formatInstant(sentAt) };
 }

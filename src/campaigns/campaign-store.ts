@@ -1,8 +1,14 @@
 /**
  * Changes to campaigns. What the event log owns (external id, archived or not) changes there first, together with a
  * message in the outbox; the same message is applied to the campaign's row at once, so that who changed it sees it. If
- * that fails the outbox brings it.
+ * that fails the outbox brings it, with its entry in the audit trail: the entry has its id before either writes it.
+ *
+ * An update changes both databases and leaves one entry. It locks the campaign's row before it changes the identity, so
+ * that the projector, which has the message then, waits for the rest of the entry, and finds it written.
  */
+import { type AuditAction, type AuditActor, newAuditEntry } from "../audit/audit-entry.js";
+import { changedFields } from "../audit/changed-fields.js";
+import { recordAudit } from "../audit/record-audit.js";
 import type { Pool } from "../database/pool.js";
 import { defineStatement } from "../database/statement.js";
 import { PublicError } from "../errors.js";
@@ -12,9 +18,11 @@ import { writeAsTenant } from "../tenancy/transactions.js";
 import { faultOfText } from "../text-faults.js";
 import { type EpochMicros, formatInstant } from "../time/instant.js";
 import {
+  auditedDetails,
   type CampaignDetails,
   type CampaignIdentities,
-  type CampaignIdentity,
+  type IdentityChange,
+  type IdentityFields,
   MAX_EXTERNAL_ID_CHARS,
 } from "./campaign-identities.js";
 import { applyCampaignIdentities } from "./campaign-projection.js";
@@ -37,22 +45,38 @@ const MAX_SUBJECT_CHARS = 998;
 const MAX_TAGS = 50;
 const MAX_TAG_CHARS = 100;
 
+type StoredDetails = Required<CampaignDetails>;
+type Change = (current: IdentityFields, now: EpochMicros) => IdentityFields;
+
+const archived: Change = ({ externalId, archivedAt }, now) => ({ externalId, archivedAt: archivedAt ?? now });
+const restored: Change = ({ externalId }) => ({ externalId, archivedAt: null });
+
+const lockDetails = defineStatement<"metrics", [TenantId, CampaignId], StoredDetails>(
+  "metrics",
+  "campaigns.lock_details",
+  // Revision 0 stands in for a campaign of which nothing was heard but its first SENT.
+  `select name, subject, tags, sent_at as "sentAt" from campaigns
+   where tenant_id = $1 and id = $2 and identity_revision > 0
+   for no key update`,
+);
+
 const updateDetails = defineStatement<
   "metrics",
-  [TenantId, CampaignId, now: string, changes: string],
-  { id: CampaignId }
+  [
+    TenantId,
+    CampaignId,
+    now: string,
+    name: string,
+    subject: string | null,
+    tags: readonly string[],
+    sentAt: string | null,
+  ],
+  never
 >(
   "metrics",
   "campaigns.update_details",
-  `update campaigns set
-     name = case when changes ? 'name' then changes ->> 'name' else name end,
-     subject = case when changes ? 'subject' then changes ->> 'subject' else subject end,
-     tags = case when changes ? 'tags' then array(select jsonb_array_elements_text(changes -> 'tags')) else tags end,
-     sent_at = case when changes ? 'sent_at' then (changes ->> 'sent_at')::timestamptz else sent_at end,
-     updated_at = $3::timestamptz
-   from (select $4::jsonb as changes) as given
-   where tenant_id = $1 and id = $2
-   returning id`,
+  `update campaigns set name = $4, subject = $5, tags = $6, sent_at = $7, updated_at = $3
+   where tenant_id = $1 and id = $2`,
 );
 
 export class CampaignStore {
@@ -78,59 +102,67 @@ export class CampaignStore {
   }
 
   /** Throws BAD_INPUT or CONFLICT with the field at fault. */
-  async create(tenantId: TenantId, input: CampaignInput): Promise<CampaignId> {
+  async create(tenantId: TenantId, input: CampaignInput, actor: AuditActor): Promise<CampaignId> {
     checkInput(input);
     const { externalId = null, ...details } = input;
-    const identity = await writeAsTenant(this.#events, tenantId, (session) =>
-      this.#identities.mint(session, tenantId, externalId, details),
+    const made = await writeAsTenant(this.#events, tenantId, (session) =>
+      this.#identities.mint(session, tenantId, externalId, details, actor),
     );
-    if (identity === null) throw externalIdTaken();
+    if (made === null) throw externalIdTaken();
     this.#identities.forgetNames();
-    await this.#apply(tenantId, identity);
-    return identity.id;
+    await this.#apply(tenantId, made);
+    return made.campaign.id;
   }
 
-  /** Throws BAD_INPUT, CONFLICT or NOT_FOUND with the field at fault. */
-  async update(tenantId: TenantId, id: CampaignId, update: CampaignUpdate): Promise<void> {
+  /** Throws BAD_INPUT, CONFLICT or NOT_FOUND with the field at fault. What is given as it is already changes nothing. */
+  async update(tenantId: TenantId, id: CampaignId, update: CampaignUpdate, actor: AuditActor): Promise<void> {
     checkInput(update);
-    if (update.externalId !== undefined) {
-      const { externalId } = update;
-      await this.#changeIdentity(tenantId, id, ({ archivedAt }) => ({ externalId, archivedAt }));
-    }
-    const changes = {
-      ...(update.name !== undefined && { name: update.name }),
-      ...(update.subject !== undefined && { subject: update.subject }),
-      ...(update.tags !== undefined && { tags: update.tags ?? [] }),
-      ...(update.sentAt !== undefined && { sent_at: update.sentAt === null ? null : formatInstant(update.sentAt) }),
-    };
-    const written = await this.#writeDetails(tenantId, id, changes);
-    if (!written) {
+    if (!(await this.#updateRow(tenantId, id, update, actor))) {
       // An event may have made the campaign a moment ago, of which the metrics database has not heard yet.
-      await this.#changeIdentity(tenantId, id, (current) => current);
-      await this.#writeDetails(tenantId, id, changes);
+      await this.#apply(tenantId, await this.#changeIdentity(tenantId, id, (current) => current, updateBy(actor)));
+      await this.#updateRow(tenantId, id, update, actor);
     }
     this.#onChanged(tenantId);
   }
 
   /** Archiving what is archived changes nothing. */
-  async archive(tenantId: TenantId, id: CampaignId): Promise<void> {
-    const now = this.#now();
-    await this.#changeIdentity(tenantId, id, ({ externalId, archivedAt }) => ({
-      externalId,
-      archivedAt: archivedAt ?? now,
-    }));
+  async archive(tenantId: TenantId, id: CampaignId, actor: AuditActor): Promise<void> {
+    const by = { action: "CAMPAIGN_ARCHIVED", actor } as const;
+    await this.#apply(tenantId, await this.#changeIdentity(tenantId, id, archived, by));
   }
 
   /** Throws CONFLICT where a live campaign has taken the external id meanwhile. */
-  async restore(tenantId: TenantId, id: CampaignId): Promise<void> {
-    await this.#changeIdentity(tenantId, id, ({ externalId }) => ({ externalId, archivedAt: null }));
+  async restore(tenantId: TenantId, id: CampaignId, actor: AuditActor): Promise<void> {
+    const by = { action: "CAMPAIGN_RESTORED", actor } as const;
+    await this.#apply(tenantId, await this.#changeIdentity(tenantId, id, restored, by));
   }
 
   /** False where the campaign has no row. */
-  #writeDetails(tenantId: TenantId, id: CampaignId, changes: Readonly<Record<string, unknown>>): Promise<boolean> {
+  #updateRow(tenantId: TenantId, id: CampaignId, update: CampaignUpdate, actor: AuditActor): Promise<boolean> {
     return writeAsTenant(this.#metrics, tenantId, async (session) => {
-      const statement = updateDetails(tenantId, id, formatInstant(this.#now()), JSON.stringify(changes));
-      if ((await session.run(statement)).length === 0) return false;
+      const [current] = await session.run(lockDetails(tenantId, id));
+      if (current === undefined) return false;
+      const { externalId } = update;
+      const identity =
+        externalId === undefined
+          ? null
+          : await this.#changeIdentity(tenantId, id, ({ archivedAt }) => ({ externalId, archivedAt }), updateBy(actor));
+      if (identity !== null) await applyCampaignIdentities(session, [{ tenantId, identity: identity.campaign }]);
+      const now = this.#now();
+      const wanted = withUpdate(current, update);
+      const details = changedFields(auditedDetails(current), auditedDetails(wanted));
+      if (details !== null) {
+        const { name, subject, tags, sentAt } = wanted;
+        const sentAtText = sentAt === null ? null : formatInstant(sentAt);
+        await session.run(updateDetails(tenantId, id, formatInstant(now), name, subject, tags, sentAtText));
+      }
+      const before = { ...identity?.audit?.before, ...details?.before };
+      const after = { ...identity?.audit?.after, ...details?.after };
+      if (identity?.audit !== undefined) await recordAudit(session, [{ ...identity.audit, before, after }]);
+      else if (details !== null) {
+        const entry = { tenantId, subjectId: id, occurredAt: now, ...updateBy(actor), before, after };
+        await recordAudit(session, [newAuditEntry(entry)]);
+      }
       await moveTenantVersions(session, [tenantId]);
       return true;
     });
@@ -139,30 +171,40 @@ export class CampaignStore {
   async #changeIdentity(
     tenantId: TenantId,
     id: CampaignId,
-    change: (current: { externalId: string | null; archivedAt: EpochMicros | null }) => {
-      externalId: string | null;
-      archivedAt: EpochMicros | null;
-    },
-  ): Promise<void> {
-    const identity = await writeAsTenant(this.#events, tenantId, (session) =>
-      this.#identities.change(session, tenantId, id, (current) =>
-        change({ externalId: current.external_id, archivedAt: current.archived_at }),
-      ),
+    change: Change,
+    by: { readonly action: AuditAction; readonly actor: AuditActor },
+  ): Promise<IdentityChange> {
+    const changed = await writeAsTenant(this.#events, tenantId, (session) =>
+      this.#identities.change(session, tenantId, id, change, by),
     ).catch((error: unknown) => {
       throw isUniqueViolation(error) ? externalIdTaken(error) : error;
     });
-    if (identity === null) throw noSuchCampaign();
+    if (changed === null) throw noSuchCampaign();
     this.#identities.forgetNames();
-    await this.#apply(tenantId, identity);
+    return changed;
   }
 
-  async #apply(tenantId: TenantId, identity: CampaignIdentity): Promise<void> {
+  async #apply(tenantId: TenantId, { campaign: identity, audit }: IdentityChange): Promise<void> {
     await writeAsTenant(this.#metrics, tenantId, async (session) => {
       await applyCampaignIdentities(session, [{ tenantId, identity }]);
+      if (audit !== undefined) await recordAudit(session, [audit]);
       await moveTenantVersions(session, [tenantId]);
     });
     this.#onChanged(tenantId);
   }
+}
+
+function updateBy(actor: AuditActor) {
+  return { action: "CAMPAIGN_UPDATED", actor } as const;
+}
+
+function withUpdate(current: StoredDetails, { name, subject, tags, sentAt }: CampaignUpdate): StoredDetails {
+  return {
+    name: name ?? current.name,
+    subject: subject === undefined ? current.subject : subject,
+    tags: tags === undefined ? current.tags : (tags ?? []),
+    sentAt: sentAt === undefined ? current.sentAt : sentAt,
+  };
 }
 
 function noSuchCampaign(): PublicError {

@@ -6,7 +6,7 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
  * Begins, and stops at the first of these signals, also one that comes while it still begins. A second one leaves at once,
- * and so does a stop that takes longer than the limit: whatever was acknowledged is durable.
+ * and so does whatever has not ended in twice the limit after the first: whatever was acknowledged is durable.
  */
 export async function runUntilSignal(limitMs: number, log: Logger, begin: () => Promise<Running>): Promise<void> {
   const stopped = Promise.withResolvers<void>();
@@ -15,6 +15,11 @@ export async function runUntilSignal(limitMs: number, log: Logger, begin: () => 
     signals += 1;
     if (signals > 1) process.exit(1);
     log.info({ signal }, "stopping");
+    // Runs on after the stop, without holding the process: a connection that was forgotten must not hold it either.
+    setTimeout(() => {
+      log.error({ limitMs }, "stopping took too long");
+      process.exit(1);
+    }, limitMs * 2).unref();
     stopped.resolve();
   };
   for (const signal of SIGNALS) process.on(signal, onSignal);
@@ -22,12 +27,6 @@ export async function runUntilSignal(limitMs: number, log: Logger, begin: () => 
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
   const running = await begin();
   await stopped.promise;
-  const timer = setTimeout(() => {
-    log.error({ limitMs }, "stopping took too long");
-    process.exit(1);
-  }, limitMs * 2);
-  timer.unref();
   await running.stop();
-  clearTimeout(timer);
   for (const signal of SIGNALS) process.off(signal, onSignal);
 }

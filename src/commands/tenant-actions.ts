@@ -1,17 +1,42 @@
 import { createApiKey } from "../access/api-keys.js";
 import { type Scope, SCOPES } from "../access/scope.js";
+import { OPERATOR } from "../audit/audit-entry.js";
 import { PublicError } from "../errors.js";
 import type { Pools } from "../open-pools.js";
 import { systemClock } from "../runtime.js";
-import { createTenant, findTenantBySlug, type Tenant } from "../tenancy/tenants.js";
+import { rebuildDays } from "../rollups/rebuild/rebuild-days.js";
+import { createTenant, findTenantBySlug, type Tenant, updateTenant } from "../tenancy/tenants.js";
 import { writeAsTenant } from "../tenancy/transactions.js";
 import { parseInstant } from "../time/instant.js";
+import { countedProgress } from "./counted-progress.js";
 import { withInstallation } from "./open-command.js";
 
 export function createTenantOfSlug(slug: string, options: { timeZone: string; name?: string }): Promise<void> {
   return withInstallation(async (_installation, { metrics }) => {
     const tenant = await createTenant(metrics, { slug, ...options }, systemClock());
     process.stdout.write(`${tenant.slug}\n`);
+  });
+}
+
+/** Changes the tenant, and stays until the day rollups are its zone's. */
+export function updateTenantOfSlug(slug: string, changes: { timeZone?: string; name?: string }): Promise<void> {
+  return withInstallation(async (_installation, pools) => {
+    if (changes.timeZone === undefined && changes.name === undefined) {
+      throw new PublicError("BAD_INPUT", "Nothing to change: name --time-zone or --name.");
+    }
+    const { id } = await findTenantOrFail(pools, slug);
+    const tenant = await updateTenant(pools.metrics, id, changes, systemClock());
+    process.stdout.write(`${tenant.slug}\n`);
+    if (changes.timeZone === undefined) return;
+    const progress = countedProgress(process.stderr, `${tenant.slug}: days in ${tenant.timeZone}`, "campaigns");
+    const done = await rebuildDays(pools.metrics, id, { now: systemClock, progress: progress.update }).finally(
+      progress.stop,
+    );
+    process.stderr.write(
+      done
+        ? `${tenant.slug}: the day rollups are those of ${tenant.timeZone}\n`
+        : `${tenant.slug}: another run is at this tenant's rollups; a worker makes the days after it\n`,
+    );
   });
 }
 
@@ -30,7 +55,7 @@ export async function createKeyOfTenant(options: {
   await withInstallation(async (_installation, pools) => {
     const { id } = await findTenantOrFail(pools, options.tenant);
     const { secret } = await writeAsTenant(pools.metrics, id, (session) =>
-      createApiKey(session, id, { name: options.name, scopes, expiresAt }, systemClock()),
+      createApiKey(session, id, { name: options.name, scopes, expiresAt }, OPERATOR, systemClock()),
     );
     process.stdout.write(`${secret}\n`);
   });

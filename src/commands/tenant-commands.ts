@@ -15,6 +15,17 @@ export function addTenantCommands(program: Command): void {
       await createTenantOfSlug(slug, options);
     });
 
+  tenants
+    .command("update")
+    .description("Change a tenant. After another time zone its days are made anew from the quarter-hours, online.")
+    .argument("<slug>", "which tenant")
+    .option("--time-zone <zone>", "where its days begin (IANA)")
+    .option("--name <name>", "what it is called")
+    .action(async (slug: string, options: { timeZone?: string; name?: string }) => {
+      const { updateTenantOfSlug } = await import("./tenant-actions.js");
+      await updateTenantOfSlug(slug, options);
+    });
+
   const keys = program.command("keys").description("API keys.");
   keys
     .command("create")

@@ -1,62 +1,97 @@
-import { readdir, readFile } from "node:fs/promises";
+/**
+ * Runs the files of sql/<database>. A file is one transaction that also notes that it has run, or (`….concurrent.sql`) indexes
+ * that are built outside of one and noted when they are there. Whatever fails, what is noted stands whole, and the next run
+ * goes on behind it.
+ *
+ * Migrations run beside programs of the release before, and those may start again afterwards: what a database has and this
+ * program does not know is of a newer one, and nobody's fault.
+ */
 import path from "node:path";
-import { Kysely, PostgresDialect, sql } from "kysely";
-import { type Migration, type MigrationProvider, Migrator } from "kysely/migration";
-import { Client, Pool } from "pg";
+import { Client } from "pg";
 import type { Logger } from "../observability/logger.js";
+import { buildIndex, dropIndex } from "./build-index.js";
+import { parseConcurrentStatements } from "./concurrent-statements.js";
 import { DATABASE_NAMES, type DatabaseName } from "./database-name.js";
+import { LOCK_PATIENCE, type LockPatience, withLockRetries } from "./lock-retries.js";
+import { type MigrationFile, migrationFolder, readMigrationFiles } from "./migration-files.js";
+import { withMigrationLock } from "./migration-lock.js";
 
-const LOCK_TIMEOUT = "10s";
-const sqlFolder = path.join(import.meta.dirname, "../../sql");
+/** The lock of Kysely's Migrator, which ran the migrations of version 0.1 and may still run beside this. */
+const FORMER_LOCK = "3853314791062309107";
 
-/** The numbered files of sql/<database>, in order. Each runs as it stands; append-only once released. */
-class SqlFileMigrations implements MigrationProvider {
-  readonly #folder: string;
+/** As Kysely's Migrator made it, and as programs of version 0.1 read it. */
+const createList = `create table if not exists schema_migrations (
+  name varchar(255) not null primary key,
+  timestamp varchar(255) not null
+)`;
 
-  constructor(database: DatabaseName) {
-    this.#folder = path.join(sqlFolder, database);
-  }
+const note =
+  "insert into schema_migrations (name, timestamp) values ($1, $2) on conflict (name) do nothing returning name";
 
-  async getMigrations(): Promise<Record<string, Migration>> {
-    const files = (await readdir(this.#folder)).filter((file) => file.endsWith(".sql"));
-    return Object.fromEntries(files.map((file) => [path.basename(file, ".sql"), this.#migration(file)]));
-  }
-
-  #migration(file: string): Migration {
-    return {
-      up: async (db) => {
-        const text = await readFile(path.join(this.#folder, file), "utf8");
-        // A migration that cannot get its lock gives up rather than queue every reader behind itself.
-        await sql.raw(`set local lock_timeout = '${LOCK_TIMEOUT}'`).execute(db);
-        await sql.raw(text).execute(db);
-        // The files take the owner's role on; the list of what has run belongs to the login.
-        await sql.raw("set local role none").execute(db);
-      },
-    };
-  }
+interface MigrationOptions {
+  readonly folder: string;
+  readonly url: string;
+  readonly patience?: LockPatience;
 }
 
-/** Brings one database to the newest schema; racing runners wait for each other and find the work done. Returns what ran. */
-async function migrateDatabase(database: DatabaseName, url: string): Promise<string[]> {
-  const db = new Kysely<unknown>({
-    dialect: new PostgresDialect({ pool: new Pool({ connectionString: url, max: 1 }) }),
-  });
-  try {
-    const migrator = new Migrator({
-      db,
-      provider: new SqlFileMigrations(database),
-      migrationTableName: "schema_migrations",
-      migrationLockTableName: "schema_migrations_lock",
+/** Brings one database to what a folder holds, and says which migrations it ran for that. Safe to run by several at once. */
+export async function migrateDatabase({ folder, url, patience = LOCK_PATIENCE }: MigrationOptions): Promise<string[]> {
+  const files = await readMigrationFiles(folder);
+  return withMigrationLock(url, async (assertHeld) => {
+    const ran: string[] = [];
+    await withClient({ connectionString: url }, async (client) => {
+      if ((await readApplied(client)) === null) await client.query(createList);
+      const applied = (await readApplied(client)) ?? new Set();
+      for (const file of files.filter(({ name }) => !applied.has(name))) {
+        assertHeld();
+        try {
+          const isNews = file.isConcurrent
+            ? await runConcurrently(url, client, file, patience, assertHeld)
+            : await runInTransaction(client, file, patience);
+          if (isNews) ran.push(file.name);
+        } catch (error) {
+          throw new Error(`Migration failed at ${path.basename(folder)}/${file.name}; what came before it stands`, {
+            cause: error,
+          });
+        }
+      }
     });
-    const { error, results = [] } = await migrator.migrateToLatest();
-    if (error !== undefined) {
-      const failed = results.find((result) => result.status === "Error")?.migrationName ?? "the list of migrations";
-      throw new Error(`Migration of the ${database} database failed at ${failed}`, { cause: error });
+    return ran;
+  });
+}
+
+async function runInTransaction(client: Client, file: MigrationFile, patience: LockPatience): Promise<boolean> {
+  const text = await file.readText();
+  return withLockRetries(client, patience, async () => {
+    await client.query("select pg_advisory_xact_lock($1)", [FORMER_LOCK]);
+    // First, and as the login, whose the list is: the files take the owner's role on.
+    const { rowCount } = await client.query(note, [file.name, new Date().toISOString()]);
+    if (rowCount === 0) return false;
+    await client.query(text);
+    return true;
+  });
+}
+
+async function runConcurrently(
+  url: string,
+  client: Client,
+  file: MigrationFile,
+  patience: LockPatience,
+  assertHeld: () => void,
+): Promise<boolean> {
+  const statements = parseConcurrentStatements(await file.readText());
+  // Settings of the connection, as there is no transaction to set them in: a build takes as long as it takes, and waits for
+  // transactions that began before it, which holds nobody else off.
+  const options = "-c role=mailtally_owner -c statement_timeout=0 -c lock_timeout=0";
+  await withClient({ connectionString: url, options, keepAlive: true }, async (builder) => {
+    for (const statement of statements) {
+      assertHeld();
+      if (statement.action === "build") await buildIndex(builder, statement, patience);
+      else await dropIndex(builder, statement.name, patience);
     }
-    return results.map((result) => result.migrationName);
-  } finally {
-    await db.destroy();
-  }
+  });
+  const { rowCount } = await client.query(note, [file.name, new Date().toISOString()]);
+  return rowCount !== 0;
 }
 
 /** Brings both databases to the newest schema. Safe to run by several programs at once, and again. */
@@ -67,24 +102,36 @@ export async function migrateDatabases(options: {
 }): Promise<void> {
   const urls: Record<DatabaseName, string> = { events: options.eventsUrl, metrics: options.metricsUrl };
   for (const database of DATABASE_NAMES) {
-    const applied = await migrateDatabase(database, urls[database]);
+    const applied = await migrateDatabase({ folder: migrationFolder(database), url: urls[database] });
     options.log?.info({ database, applied }, applied.length > 0 ? "database migrated" : "database up to date");
   }
 }
 
 /** The migrations that a database still lacks. */
 export async function pendingMigrations(database: DatabaseName, url: string): Promise<string[]> {
-  const files = await new SqlFileMigrations(database).getMigrations();
-  const client = new Client({ connectionString: url });
+  const files = await readMigrationFiles(migrationFolder(database));
+  const applied = await withClient({ connectionString: url }, readApplied);
+  return files.map(({ name }) => name).filter((name) => applied?.has(name) !== true);
+}
+
+/** Null where no migration ever ran. */
+async function readApplied(client: Client): Promise<ReadonlySet<string> | null> {
+  const known = await client.query<{ found: boolean }>("select to_regclass('schema_migrations') is not null as found");
+  if (known.rows[0]?.found !== true) return null;
+  const { rows } = await client.query<{ name: string }>("select name from schema_migrations");
+  return new Set(rows.map((row) => row.name));
+}
+
+async function withClient<T>(
+  config: { readonly connectionString: string; readonly options?: string; readonly keepAlive?: boolean },
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
+  const client = new Client(config);
+  // What breaks the connection also fails the statement in hand.
+  client.on("error", () => undefined);
   await client.connect();
   try {
-    const known = await client.query<{ found: boolean }>(
-      "select to_regclass('schema_migrations') is not null as found",
-    );
-    if (known.rows[0]?.found !== true) return Object.keys(files);
-    const applied = await client.query<{ name: string }>("select name from schema_migrations");
-    const names = new Set(applied.rows.map((row) => row.name));
-    return Object.keys(files).filter((name) => !names.has(name));
+    return await work(client);
   } finally {
     await client.end();
   }

@@ -13,6 +13,11 @@ export interface PoolOptions<D extends DatabaseName> {
   readonly waitTimeoutMs: number;
   /** How long a statement of the API's role may run in the database; without it as long as the database lets it. */
   readonly requestStatementTimeoutMs?: number;
+  /**
+   * How long to wait for the answer to a statement, before its connection counts as lost: longer than any statement takes.
+   * Nobody else ends a connection whose other side is gone without a word.
+   */
+  readonly answerTimeoutMs?: number;
   /** Off behind a pooler that cannot keep prepared statements in transaction mode. */
   readonly preparedStatements: boolean;
   readonly log: Logger;
@@ -42,13 +47,16 @@ export class Pool<D extends DatabaseName> {
       // Kept for good: a dropped connection takes its prepared statements with it.
       idleTimeoutMillis: 0,
       connectionTimeoutMillis: options.waitTimeoutMs,
+      ...(options.answerTimeoutMs !== undefined && { query_timeout: options.answerTimeoutMs }),
       keepAlive: true,
       application_name: "mailtally",
       types: valueParsers,
     });
     // A connection that breaks is only worth a line: its statements fail by themselves, and the pool replaces it. The
     // second listener is for connections in use, on which pg-pool leaves none: without it a cut would end the process.
-    this.#pool.on("error", (error) => options.log.warn({ database: options.database, err: error }, "connection lost"));
+    this.#pool.on("error", (error) => {
+      if (!this.#pool.ending) options.log.warn({ database: options.database, err: error }, "connection lost");
+    });
     this.#pool.on("connect", (client) => client.on("error", () => undefined));
   }
 
@@ -95,6 +103,8 @@ export class Pool<D extends DatabaseName> {
 export class Transaction<D extends DatabaseName> implements Session<D> {
   readonly #client: PoolClient;
   readonly #options: PoolOptions<D>;
+  /** A statement still has no answer: nothing sent after it would get one either. */
+  #isSilent = false;
 
   constructor(client: PoolClient, options: PoolOptions<D>) {
     this.#client = client;
@@ -114,6 +124,7 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
       failed = false;
       return result.rows;
     } catch (thrown) {
+      this.#isSilent ||= isAnswerTimeout(thrown);
       const error = driverErrorOf(thrown);
       if (error instanceof Error) Object.assign(error, { statement: statement.name });
       throw error;
@@ -124,6 +135,7 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
 
   async commit(): Promise<void> {
     await this.#client.query("commit").catch((error: unknown) => {
+      this.#isSilent ||= isAnswerTimeout(error);
       throw driverErrorOf(error);
     });
     this.#client.release();
@@ -131,6 +143,10 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
 
   /** Never throws: a connection that cannot roll back is thrown away, and the server rolls back for it. */
   async rollback(): Promise<void> {
+    if (this.#isSilent) {
+      this.#client.release(true);
+      return;
+    }
     try {
       await this.#client.query("rollback");
       this.#client.release();
@@ -138,4 +154,9 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
       this.#client.release(true);
     }
   }
+}
+
+/** What pg throws when query_timeout has passed; it has no code. */
+function isAnswerTimeout(error: unknown): boolean {
+  return error instanceof Error && error.message === "Query read timeout";
 }

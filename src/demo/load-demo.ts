@@ -4,10 +4,11 @@
  * next start makes the same events, and those that were recorded already count no second time.
  */
 import { readFile, rename, writeFile } from "node:fs/promises";
+import { OPERATOR } from "../audit/audit-entry.js";
 import { PublicError } from "../errors.js";
 import type { CampaignStore } from "../campaigns/campaign-store.js";
-import { LANES } from "../events/outbox.js";
 import type { TenantId } from "../ids.js";
+import { acceptBulk, isPassing } from "../ingest/accept-bulk.js";
 import type { Intake } from "../ingest/intake.js";
 import { parseInstant } from "../time/instant.js";
 import type { DemoEvent } from "./demo-event.js";
@@ -34,10 +35,11 @@ interface DemoState {
 }
 
 const EVENTS_PER_CALL = 1000;
+const RETRY_FOR_MS = 60_000;
 
 /** Resolves when everything is accepted, at once where it was before, or when the signal says stop. */
 export async function loadDemo(options: LoadDemoOptions): Promise<void> {
-  const { tenantId, intake, signal, onProgress, stateFile } = options;
+  const { signal, onProgress, stateFile } = options;
   const state = (await readState(stateFile)) ?? { madeFor: options.now().toISOString(), loaded: 0, done: false };
   if (state.done) return;
   await writeState(stateFile, state);
@@ -49,7 +51,12 @@ export async function loadDemo(options: LoadDemoOptions): Promise<void> {
     if (loaded >= state.loaded) {
       await options.waitWhileFull();
       if (signal.aborted) return;
-      await intake.accept({ tenantId, lane: LANES.BULK, events });
+      try {
+        await acceptBulk({ ...options, retryForMs: RETRY_FOR_MS }, events);
+      } catch (error) {
+        if (signal.aborted && isPassing(error)) return;
+        throw error;
+      }
     } else await yieldToOthers();
     loaded += events.length;
     onProgress(loaded, total);
@@ -76,7 +83,8 @@ function* inCalls(events: Iterable<DemoEvent>): Generator<DemoEvent[]> {
 
 async function createCampaigns({ campaigns, tenantId }: LoadDemoOptions, madeFor: Date): Promise<void> {
   for (const { sentAt, ...campaign } of demoCampaigns(madeFor)) {
-    await campaigns.create(tenantId, { ...campaign, sentAt: parseInstant(sentAt) }).catch((error: unknown) => {
+    const input = { ...campaign, sentAt: parseInstant(sentAt) };
+    await campaigns.create(tenantId, input, OPERATOR).catch((error: unknown) => {
       // Made before the loading was interrupted.
       if (!(error instanceof PublicError && error.code === "CONFLICT")) throw error;
     });

@@ -28,3 +28,6 @@ export const EVENT_TABLES: Readonly<Record<EventType, EventTable>> = recordOf(EV
     sqlType: COLUMN_TYPES[field] ?? "text",
   })),
 }));
+
+/** The names of all event tables, in the order of their types. */
+export const EVENT_TABLE_NAMES = EVENT_TYPES.map((type) => EVENT_TABLES[type].name);

@@ -12,7 +12,8 @@ import { type EpochMicros, formatInstant } from "../time/instant.js";
 export const LANES = { LIVE: 0, BULK: 1 } as const;
 export type Lane = (typeof LANES)[keyof typeof LANES];
 
-export const OUTBOX_FORMAT = 1;
+/** The newest that this program writes and reads: 2 tells of links by time. It reads all before. */
+export const OUTBOX_FORMAT = 2;
 
 export interface OutboxMessage {
   readonly id: string;

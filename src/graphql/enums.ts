@@ -1,5 +1,6 @@
 import { registerEnumType } from "type-graphql";
 import { type Scope, SCOPES } from "../access/scope.js";
+import type { AuditAction, AuditActor } from "../audit/audit-entry.js";
 import {
   BOUNCE_CLASSES,
   type BounceClass,
@@ -8,6 +9,7 @@ import {
   TRAFFIC_VERDICTS,
   type TrafficVerdict,
 } from "../events/event.js";
+import { DEAD_REASONS } from "../ingest/dead-letters/dead-reason.js";
 import { REFUSAL_CODES, type RefusalCode } from "../ingest/judge-event.js";
 import { recordOf } from "../record-of.js";
 
@@ -35,8 +37,9 @@ const scopes: Record<Scope, string> = {
   READ_METRICS: "campaign(s), metrics, series, links, kpis, freshness.",
   READ_EVENTS: "Events of all kinds, and recipients' addresses.",
   WRITE_EVENTS: "recordEvents, and the receipts of calls.",
-  MANAGE_CAMPAIGNS: "The campaign mutations; their payloads show the campaign.",
-  MANAGE_KEYS: "The API key mutations.",
+  MANAGE_CAMPAIGNS: "The campaign mutations, whose payloads show the campaign, and campaigns' audit trails.",
+  MANAGE_KEYS: "The API key mutations, and the audit trails of keys and of the tenant.",
+  OPERATE: "deadLetters and their mutations; what a letter's event holds needs READ_EVENTS beside it.",
 };
 export const ScopeEnum = defineEnum("Scope", "What a key may do.", SCOPES, scopes);
 
@@ -158,13 +161,20 @@ export const EventOrderEnum = defineEnum("EventOrder", "The order of events.", k
 const receiptStatuses = {
   QUEUED: "Durable, and not all of it recorded yet.",
   APPLIED: "In the event log.",
-  DEAD: "An event of the call could not be recorded; it is kept with its error among the dead letters.",
+  DEAD: "An event of the call could not be recorded: it is a dead letter, or was one and was discarded. The others count.",
 };
 export const IngestStatusEnum = defineEnum(
   "IngestStatus",
   "What became of a call.",
   keysOf(receiptStatuses),
   receiptStatuses,
+);
+
+export const DeadReasonEnum = defineEnum(
+  "DeadReason",
+  "Why an event could not be recorded.",
+  keysOf(DEAD_REASONS),
+  DEAD_REASONS,
 );
 
 const campaignOrderFields = {
@@ -183,6 +193,31 @@ export const CampaignOrderFieldEnum = defineEnum(
   "What campaigns are ordered by. Where the value changes between pages, a campaign may be met twice or missed; by CREATED_AT, SENT_AT and NAME never.",
   keysOf(campaignOrderFields),
   campaignOrderFields,
+);
+
+const auditActions: Record<AuditAction, string> = {
+  TENANT_CREATED: "The tenant was made.",
+  TENANT_UPDATED: "The tenant's name or zone changed.",
+  API_KEY_CREATED: "The key was made.",
+  API_KEY_ROTATED: "The key got another secret.",
+  API_KEY_REVOKED: "The key was ended for good.",
+  CAMPAIGN_CREATED: "The campaign was made.",
+  CAMPAIGN_UPDATED: "What is said of the campaign changed.",
+  CAMPAIGN_ARCHIVED: "The campaign was taken out of lists.",
+  CAMPAIGN_RESTORED: "The campaign was taken out of the archive.",
+};
+export const AuditActionEnum = defineEnum("AuditAction", "What was done.", keysOf(auditActions), auditActions);
+
+const auditActors: Record<AuditActor["kind"], string> = {
+  API_KEY: "Whoever holds the API key.",
+  OPERATOR: "Whoever runs this installation, on its command line.",
+  SYSTEM: "Nobody by name: an event named a campaign that there was not.",
+};
+export const AuditActorKindEnum = defineEnum(
+  "AuditActorKind",
+  "Who may have made a change.",
+  keysOf(auditActors),
+  auditActors,
 );
 
 const directions = { ASC: "Smallest first; nulls last.", DESC: "Largest first; nulls last." };

@@ -1,7 +1,7 @@
 import type { CachedAnswer } from "../cache/cache.js";
 import type { CampaignId } from "../ids.js";
 import { type Counts, EMPTY_COUNTS } from "../metrics/counts.js";
-import { type FreshnessOfRollups, readFreshness } from "../metrics/freshness.js";
+import type { FreshnessOfRollups } from "../metrics/freshness.js";
 import { chooseRollups } from "../metrics/rollup-choice.js";
 import { readTenantBuckets } from "../metrics/tenant-buckets.js";
 import type { Basis } from "../rollups/measures.js";
@@ -52,7 +52,8 @@ export class KpiReport {
   }
 
   async freshness(): Promise<FreshnessOfRollups & { readonly cacheAgeSeconds: number | null }> {
-    this.#freshness = readFreshness(this.tenant.events, this.tenant.tenantId, this.tenant.now);
+    const { services, events, tenantId, now } = this.tenant;
+    this.#freshness = services.freshness.read(events, tenantId, now);
     const freshness = await this.#freshness;
     const reads = await Promise.allSettled(this.#reads);
     const ages = reads.flatMap((read) =>

@@ -3,13 +3,14 @@
  * there are. Batches go through the cache whole.
  */
 import DataLoader from "dataloader";
+import { type AuditPageRequest, type AuditRow, findAuditEntries, readAuditPages } from "../audit/read-audit.js";
 import type { CampaignRow } from "../campaigns/campaign-row.js";
 import { findCampaigns } from "../campaigns/find-campaigns.js";
 import { findUnheardCampaigns } from "../campaigns/unheard-campaigns.js";
 import { type EventReference, findEvents } from "../events/find-events.js";
 import { EVENT_TYPES, type EventType } from "../events/event.js";
 import type { EventRow } from "../events/event-row.js";
-import { type CampaignId, decodeGlobalId, type EventKey, isUuid } from "../ids.js";
+import { type AuditEntryId, type CampaignId, decodeGlobalId, type EventKey, isUuid } from "../ids.js";
 import { readCampaignBuckets } from "../metrics/campaign-buckets.js";
 import { readCampaignTotals } from "../metrics/campaign-totals.js";
 import { type Counts, EMPTY_COUNTS } from "../metrics/counts.js";
@@ -32,6 +33,11 @@ interface CampaignLinks {
   readonly page: LinkPageRequest;
 }
 
+interface AuditTrail {
+  readonly subjectId: string;
+  readonly page: AuditPageRequest;
+}
+
 export interface Loaders {
   /** Whatever the key may see of the tenant itself. */
   tenant(): Promise<Tenant>;
@@ -39,6 +45,8 @@ export interface Loaders {
   readonly campaignTotals: DataLoader<CampaignId, Counts>;
   readonly campaignBuckets: DataLoader<CampaignBuckets, readonly Counts[], string>;
   readonly campaignLinks: DataLoader<CampaignLinks, readonly LinkRow[], string>;
+  readonly auditTrail: DataLoader<AuditTrail, readonly AuditRow[], string>;
+  readonly auditEntry: DataLoader<AuditEntryId, AuditRow | null>;
   readonly event: DataLoader<EventReference, EventRow | null, string>;
 }
 
@@ -67,6 +75,7 @@ export function createLoaders(tenant: TenantAccess): Loaders {
     }),
 
     campaignBuckets: batchedByRest(
+      campaignIdOf,
       ({ boundaries, basis }: CampaignBuckets) => JSON.stringify([boundaries, basis]),
       async ({ boundaries, basis }, ids) => {
         const { rollupTimeZone } = await tenant.state();
@@ -82,6 +91,7 @@ export function createLoaders(tenant: TenantAccess): Loaders {
     ),
 
     campaignLinks: batchedByRest(
+      campaignIdOf,
       ({ page }: CampaignLinks) => JSON.stringify(page),
       async ({ page }, ids) => {
         const links = await tenant.cached("campaign_links", { ids, page }, null, async () => {
@@ -91,6 +101,23 @@ export function createLoaders(tenant: TenantAccess): Loaders {
         return links.value;
       },
     ),
+
+    // Not cached, here or elsewhere: keys change without the tenant's version, and each mutation shows what it did.
+    auditTrail: batchedByRest(
+      ({ subjectId }: AuditTrail) => subjectId,
+      ({ page }) => JSON.stringify(page),
+      async ({ page }, ids) => {
+        const pages = await readAuditPages(tenant.metrics, tenantId, ids, page);
+        return ids.map((id) => pages.get(id) ?? []);
+      },
+      { cache: false },
+    ),
+
+    auditEntry: new DataLoader(async (ids) => {
+      const rows = await findAuditEntries(tenant.metrics, tenantId, ids);
+      const byId = new Map(rows.map((row) => [row.id, row]));
+      return ids.map((id) => byId.get(id) ?? null);
+    }),
 
     event: new DataLoader(
       async (references) => {
@@ -109,10 +136,14 @@ async function findSelf({ metrics, tenantId }: TenantAccess): Promise<Tenant> {
   return found;
 }
 
-/** A loader of something per campaign that has other arguments too: one batch for each set of these. */
-function batchedByRest<Key extends { readonly campaignId: CampaignId }, Value>(
+const campaignIdOf = ({ campaignId }: { readonly campaignId: CampaignId }) => campaignId;
+
+/** A loader of something per campaign or the like that has other arguments too: one batch for each set of these. */
+function batchedByRest<Key, Id extends string, Value>(
+  idOf: (key: Key) => Id,
   restOf: (key: Key) => string,
-  load: (sample: Key, campaignIds: readonly CampaignId[]) => Promise<readonly Value[]>,
+  load: (sample: Key, ids: readonly Id[]) => Promise<readonly Value[]>,
+  { cache = true }: { readonly cache?: boolean } = {},
 ): DataLoader<Key, Value, string> {
   return new DataLoader<Key, Value, string>(
     async (keys) => {
@@ -124,7 +155,7 @@ function batchedByRest<Key extends { readonly campaignId: CampaignId }, Value>(
           if (sample === undefined) return;
           const loaded = await load(
             sample,
-            group.map((key) => key.campaignId),
+            group.map((key) => idOf(key)),
           ).catch((error: unknown) => (error instanceof Error ? error : new Error("A read failed", { cause: error })));
           group.forEach((key, position) => {
             const value = loaded instanceof Error ? loaded : loaded[position];
@@ -134,7 +165,7 @@ function batchedByRest<Key extends { readonly campaignId: CampaignId }, Value>(
       );
       return keys.map((key) => values.get(key) ?? new Error("A key was in no group of its batch"));
     },
-    { cacheKeyFn: (key) => `${key.campaignId}${restOf(key)}` },
+    { cache, cacheKeyFn: (key) => `${idOf(key)}${restOf(key)}` },
   );
 }
 

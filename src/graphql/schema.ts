@@ -2,6 +2,7 @@ import "reflect-metadata";
 import type { GraphQLSchema } from "graphql";
 import { buildSchemaSync } from "type-graphql";
 import { ApiKeyResolver } from "./resolvers/api-key-resolver.js";
+import { ApiKeyAuditResolver, CampaignAuditResolver, TenantAuditResolver } from "./resolvers/audit-resolver.js";
 import { CampaignMutationResolver } from "./resolvers/campaign-mutation-resolver.js";
 import {
   CampaignConnectionResolver,
@@ -9,6 +10,7 @@ import {
   CampaignQueryResolver,
 } from "./resolvers/campaign-resolver.js";
 import { CampaignEventsResolver, EventFieldResolver, EventResolver } from "./resolvers/event-resolver.js";
+import { DeadLetterFieldResolver, DeadLetterResolver } from "./resolvers/dead-letter-resolver.js";
 import { IngestResolver } from "./resolvers/ingest-resolver.js";
 import { KpiQueryResolver, KpiReportResolver } from "./resolvers/kpi-resolver.js";
 import { NodeResolver } from "./resolvers/node-resolver.js";
@@ -30,8 +32,13 @@ export function buildPublicSchema(): GraphQLSchema {
       EventResolver,
       EventFieldResolver,
       IngestResolver,
+      DeadLetterResolver,
+      DeadLetterFieldResolver,
       CampaignMutationResolver,
       ApiKeyResolver,
+      CampaignAuditResolver,
+      ApiKeyAuditResolver,
+      TenantAuditResolver,
     ],
     // Reached through the interface Event alone, so nothing else names them.
     orphanedTypes: [...EVENT_OBJECT_TYPES],

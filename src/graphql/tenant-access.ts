@@ -8,6 +8,7 @@ import type { Pool } from "../database/pool.js";
 import type { RecipientKeys } from "../events/event-key.js";
 import type { TenantId } from "../ids.js";
 import type { Intake } from "../ingest/intake.js";
+import type { FreshnessReadings } from "../metrics/freshness-readings.js";
 import type { Cursors } from "../pages/cursors.js";
 import type { TenantState, TenantStates } from "../tenancy/tenant-states.js";
 import { TenantReads } from "../tenancy/transactions.js";
@@ -20,6 +21,7 @@ export interface Services {
   readonly metrics: Pool<"metrics">;
   readonly cache: Cache;
   readonly tenantStates: TenantStates;
+  readonly freshness: FreshnessReadings;
   readonly cursors: Cursors;
   readonly intake: Intake;
   readonly recipientKeys: RecipientKeys;

@@ -34,6 +34,9 @@ interface Call {
   readonly settle: (answer: IntakeAnswer | Promise<never>) => void;
 }
 
+/** Of payload: beyond it the next calls wait for an insert of their own. V8 has no texts of more than half a gigabyte. */
+const MAX_CHARS_PER_INSERT = 8_000_000;
+
 export const IDEMPOTENCY_TTL_HOURS = 24;
 
 const forgetExpired = defineStatement<"events", [TenantId, readonly string[], now: string], never>(
@@ -62,6 +65,17 @@ const recall = defineStatement<
   "events",
   "idempotency.recall",
   "select key, content_hash, answer from idempotency_keys where tenant_id = $1 and key = any ($2)",
+);
+
+const findFirst = defineStatement<
+  "events",
+  [TenantId, key: string, now: string],
+  { content_hash: string; answer: IntakeAnswer }
+>(
+  "events",
+  "idempotency.find_first",
+  `select content_hash, answer from idempotency_keys
+   where tenant_id = $1 and key = $2 and created_at >= $3::timestamptz - interval '${IDEMPOTENCY_TTL_HOURS} hours'`,
 );
 
 export class InboxWriter {
@@ -96,6 +110,17 @@ export class InboxWriter {
     return promise;
   }
 
+  /** What was stored under an idempotency key; null where nothing was, or too long ago. */
+  async findFirst(
+    tenantId: TenantId,
+    key: string,
+    now: EpochMicros,
+  ): Promise<(Idempotency & { readonly answer: IntakeAnswer }) | null> {
+    const statement = findFirst(tenantId, key, formatInstant(now));
+    const [row] = await writeAsTenant(this.#events, tenantId, (session) => session.run(statement));
+    return row === undefined ? null : { key, contentHash: row.content_hash, answer: row.answer };
+  }
+
   /** Waits for the calls that are in flight. */
   async stop(): Promise<void> {
     await Promise.all(this.#flushing);
@@ -105,9 +130,21 @@ export class InboxWriter {
     let calls: readonly Call[] = first;
     while (calls.length > 0) {
       await this.#insert(tenantId, calls);
-      calls = this.#queues.get(tenantId)?.splice(0, this.#maxCallsPerInsert) ?? [];
+      calls = this.#takeNext(this.#queues.get(tenantId) ?? []);
     }
     this.#queues.delete(tenantId);
+  }
+
+  /** At least one, where any waits. */
+  #takeNext(queue: Call[]): Call[] {
+    let count = 0;
+    let chars = 0;
+    for (const { entry } of queue.slice(0, this.#maxCallsPerInsert)) {
+      chars += entry?.payload.length ?? 0;
+      if (count > 0 && chars > MAX_CHARS_PER_INSERT) break;
+      count += 1;
+    }
+    return queue.splice(0, count);
   }
 
   async #insert(tenantId: TenantId, calls: readonly Call[]): Promise<void> {
@@ -120,7 +157,8 @@ export class InboxWriter {
       });
       for (const call of calls) call.settle(answers.get(call) ?? call.answer);
     } catch (error) {
-      const message = "The events could not be stored. Nothing of this call was recorded; send it again.";
+      // The database may have committed what it could not answer any more, so nothing is promised of this call.
+      const message = "It is not known whether the events were stored. Send the call again: an event counts once.";
       for (const call of calls) {
         call.settle(Promise.reject(new PublicError("UNAVAILABLE", message, { cause: error, retryAfterSeconds: 1 })));
       }
@@ -155,17 +193,19 @@ export class InboxWriter {
       if (inserted.has(key) && first.get(key) === call) continue;
       const earlier = stored.get(key);
       if (earlier === undefined) throw new Error("An idempotency key vanished under the transaction that met it");
-      repeated.set(call, earlier.content_hash === contentHash ? earlier.answer : keyReused(key));
+      repeated.set(call, earlier.content_hash === contentHash ? earlier.answer : rejectedWith(keyReused(key)));
     }
     return repeated;
   }
 }
 
-function keyReused(key: string): Promise<never> {
+export function keyReused(key: string): PublicError {
   const message = `The idempotency key ${JSON.stringify(key)} was used for a call with other content.`;
-  const rejected = Promise.reject(
-    new PublicError("IDEMPOTENCY_KEY_REUSED", message, { field: ["input", "idempotencyKey"] }),
-  );
+  return new PublicError("IDEMPOTENCY_KEY_REUSED", message, { field: ["input", "idempotencyKey"] });
+}
+
+function rejectedWith(reason: PublicError): Promise<never> {
+  const rejected = Promise.reject(reason);
   // Handled by the call that gets it; until then it must not count as unhandled.
   rejected.catch(() => undefined);
   return rejected;

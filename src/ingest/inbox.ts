@@ -1,7 +1,7 @@
 /**
  * Accepted events wait here, durable before the call is answered, until a worker's transaction records them and deletes
  * them in one: exactly once, without leases. Live calls come before bulk ones, and every tenant that waits gets its share
- * of a batch, so that one tenant's flood is not another's wait.
+ * of a batch, so that one tenant's flood is not another's wait. What failed waits apart: see inbox-retries.ts.
  */
 import type { Session } from "../database/pool.js";
 import { defineStatement } from "../database/statement.js";
@@ -9,9 +9,10 @@ import type { AcceptedEvent } from "../events/event.js";
 import type { Lane } from "../events/outbox.js";
 import type { ReceiptId, TenantId } from "../ids.js";
 import { type EpochMicros, formatInstant } from "../time/instant.js";
+import { UnreadableRow } from "./dead-letters/failure.js";
 
 /** What the payload of a row is. A program that meets a format it does not know leaves the row to a newer one. */
-const INBOX_FORMAT = 1;
+export const INBOX_FORMAT = 1;
 
 export interface InboxEntry {
   readonly receiptId: ReceiptId;
@@ -24,13 +25,45 @@ export interface InboxEntry {
 
 export interface InboxRow {
   readonly id: number;
+  /** The lane that its call came by, also while it waits for another try. */
   readonly lane: Lane;
+  readonly is_retry: boolean;
   readonly tenant_id: TenantId;
   readonly receipt_id: ReceiptId;
   readonly format: number;
   readonly event_count: number;
   readonly received_at: EpochMicros;
-  readonly payload: readonly AcceptedEvent[];
+  /** Tries that failed. */
+  readonly attempts: number;
+  readonly first_failed_at: EpochMicros | null;
+  /** JSON, parsed by readEvents: the driver would fail the whole batch for one row that it cannot parse. */
+  readonly payload: string;
+}
+
+/** An InboxRow of the table `inbox`. A row that failed lies two lanes below its own. */
+export const INBOX_ROW_COLUMNS = `inbox.id, inbox.lane % 2 as lane, inbox.lane >= 2 as is_retry, inbox.tenant_id,
+  inbox.receipt_id, inbox.format, inbox.event_count, inbox.received_at, inbox.attempts, inbox.first_failed_at,
+  inbox.payload::text as payload`;
+
+/** Where a row lies in the table's primary key. */
+export function laneInTable(row: Pick<InboxRow, "lane" | "is_retry">): number {
+  return row.lane + (row.is_retry ? 2 : 0);
+}
+
+/** The events of a row. Throws UnreadableRow where there are none. */
+export function readEvents({ format, payload }: Pick<InboxRow, "format" | "payload">): readonly AcceptedEvent[] {
+  if (format !== INBOX_FORMAT) throw new UnreadableRow(`No program knows the format ${format}`);
+  let events: unknown;
+  try {
+    events = JSON.parse(payload);
+  } catch (error) {
+    throw new UnreadableRow("The payload is no JSON", { cause: error });
+  }
+  if (!Array.isArray(events)) throw new UnreadableRow("The payload is no array of events");
+  if (!events.every((event) => typeof event === "object" && event !== null)) {
+    throw new UnreadableRow("The payload holds what is no event");
+  }
+  return events as AcceptedEvent[];
 }
 
 const append = defineStatement<"events", [TenantId, entries: string], never>(
@@ -70,25 +103,29 @@ const findWaiting = defineStatement<"events", [Lane], { tenant_id: TenantId }>(
 );
 
 /**
- * Locks the oldest rows of each tenant, as many as make up its share of events if they are like the first one, and at
- * least one. What another worker has locked is left out.
+ * Claims the oldest rows of each tenant, as many as make up its share of events, and at least one. What another worker has
+ * locked is left out. How many rows to lock is guessed from the first one; where larger calls stand behind it, those past the
+ * share are let go with the transaction, and their payloads are never read: memory must not follow from a guess.
  */
 const lockShares = defineStatement<"events", [Lane, readonly TenantId[], share: number, formats: number], InboxRow>(
   "events",
   "inbox.lock_shares",
-  `select mine.*
+  `select ${INBOX_ROW_COLUMNS}
    from unnest($2::uuid[]) as tenant (id)
    cross join lateral (
      select event_count from inbox where lane = $1 and tenant_id = tenant.id order by inbox.id limit 1
    ) as oldest
    cross join lateral (
-     select inbox.id, lane, tenant_id, receipt_id, format, event_count, received_at, payload
-     from inbox
-     where lane = $1 and tenant_id = tenant.id and format <= $4
-     order by inbox.id
-     limit greatest(1, $3 / oldest.event_count)
-     for update skip locked
-   ) as mine`,
+     select locked.*, sum(locked.event_count) over (order by locked.id) as through
+     from (
+       select * from inbox
+       where lane = $1 and tenant_id = tenant.id and format <= $4
+       order by inbox.id
+       limit greatest(1, $3 / oldest.event_count)
+       for update skip locked
+     ) as locked
+   ) as inbox
+   where inbox.through <= $3 or inbox.through = inbox.event_count`,
 );
 
 /** Every tenant gets at least one row, of up to a whole call's events: so a batch has an end. */
@@ -122,7 +159,7 @@ const remove = defineStatement<"events", [readonly number[], readonly TenantId[]
 export async function removeFromInbox(session: Session<"events">, rows: readonly InboxRow[]): Promise<number> {
   const removed = await session.run(
     remove(
-      rows.map((row) => row.lane),
+      rows.map((row) => laneInTable(row)),
       rows.map((row) => row.tenant_id),
       rows.map((row) => row.id),
     ),

@@ -7,11 +7,15 @@ import { PublicError } from "../errors.js";
 import type { AcceptedEvent, EventInput } from "../events/event.js";
 import { deriveEventId, eventKeyOf, type RecipientKeys } from "../events/event-key.js";
 import type { Lane } from "../events/outbox.js";
+import { retainedFrom } from "../events/retention.js";
+import type { RetentionFloor } from "../events/retention-floor.js";
 import { type CampaignId, hashToUuid, type ReceiptId, type TenantId, uuidOfGlobalId, uuidv7 } from "../ids.js";
 import { orderedJson } from "../ordered-json.js";
 import { faultOfText } from "../text-faults.js";
 import type { EpochMicros } from "../time/instant.js";
-import type { InboxWriter, IntakeAnswer } from "./inbox-writer.js";
+import type { Backpressure } from "./backpressure/backpressure.js";
+import type { Overload } from "./backpressure/high-water-marks.js";
+import { type InboxWriter, type IntakeAnswer, keyReused } from "./inbox-writer.js";
 import {
   type EventLimits,
   FIRST_INSTANT,
@@ -32,8 +36,13 @@ interface IntakeOptions {
   readonly campaigns: CampaignIdentities;
   readonly inbox: InboxWriter;
   readonly recipientKeys: RecipientKeys;
+  readonly floor: RetentionFloor;
   readonly limits: IntakeLimits;
   readonly now: () => EpochMicros;
+  /** Without it calls are taken however much waits. */
+  readonly backpressure?: Backpressure;
+  /** Called when a call was refused because too much waits. */
+  readonly onOverload?: (overload: Overload) => void;
   /** Called when events have become durable. */
   readonly onAccepted?: (count: number) => void;
 }
@@ -46,7 +55,6 @@ export interface IntakeCall {
 }
 
 const MINUTE_MICROS = 60_000_000;
-const DAY_MICROS = 86_400_000_000;
 const MAX_IDEMPOTENCY_KEY_CHARS = 255;
 
 export class Intake {
@@ -63,8 +71,23 @@ export class Intake {
   /** Throws a PublicError where the call as a whole cannot be taken; then nothing of it was recorded. */
   async accept(call: IntakeCall): Promise<IntakeAnswer> {
     this.#checkCall(call);
+    const admission = await this.#options.backpressure?.admit(call.tenantId, call.lane, call.events.length);
+    if (admission === undefined) return (await this.#take(call)).given;
+    // Before anything is judged, looked up or made.
+    if (admission.overload !== null) return this.#firstAnswerOr(call, admission.overload);
+    let storedCount = 0;
+    try {
+      const taken = await this.#take(call);
+      ({ storedCount } = taken);
+      return taken.given;
+    } finally {
+      admission.end(storedCount);
+    }
+  }
+
+  async #take(call: IntakeCall): Promise<{ readonly given: IntakeAnswer; readonly storedCount: number }> {
     const acceptedAt = this.#options.now();
-    const rules = this.#rulesAt(acceptedAt);
+    const rules = await this.#rulesAt(acceptedAt);
     const judged = call.events.map((event) => judgeOrRefuse(event, rules));
     const events = await this.#complete(call.tenantId, judged);
     const accepted = events.filter((event): event is AcceptedEvent => !(event instanceof Refusal));
@@ -79,11 +102,25 @@ export class Intake {
     const { receiptId } = answer;
     const idempotency = idempotencyOf(call);
     // Nothing to store: the answer stands by itself.
-    if (receiptId === null && idempotency === null) return answer;
+    if (receiptId === null && idempotency === null) return { given: answer, storedCount: 0 };
     const entry = receiptId === null ? null : entryOf(receiptId, call.lane, acceptedAt, accepted);
     const given = await this.#options.inbox.write(call.tenantId, answer, entry, idempotency);
-    this.#options.onAccepted?.(given === answer ? accepted.length : 0);
-    return given;
+    const storedCount = given === answer ? accepted.length : 0;
+    this.#options.onAccepted?.(storedCount);
+    return { given, storedCount };
+  }
+
+  /** A call that was accepted before adds nothing to what waits: its repetition is answered like the first time. */
+  async #firstAnswerOr(call: IntakeCall, overload: Overload): Promise<IntakeAnswer> {
+    const { inbox, now, onOverload } = this.#options;
+    const key = call.idempotencyKey ?? null;
+    const first = key === null ? null : await inbox.findFirst(call.tenantId, key, now());
+    if (first === null) {
+      onOverload?.(overload);
+      throw overload;
+    }
+    if (first.contentHash !== contentHashOf(call)) throw keyReused(first.key);
+    return first.answer;
   }
 
   #checkCall(call: IntakeCall): void {
@@ -100,11 +137,12 @@ export class Intake {
     }
   }
 
-  #rulesAt(now: EpochMicros): JudgingRules {
-    const { limits } = this.#options;
-    const retained = limits.eventRetentionDays === null ? 0 : now - limits.eventRetentionDays * DAY_MICROS;
+  async #rulesAt(now: EpochMicros): Promise<JudgingRules> {
+    const { limits, floor } = this.#options;
+    const retained = limits.eventRetentionDays === null ? 0 : retainedFrom(limits.eventRetentionDays, now);
+    const dropped = (await floor.read().catch(refuseForNow)) ?? 0;
     return {
-      earliest: Math.max(FIRST_INSTANT, retained) as EpochMicros,
+      earliest: Math.max(FIRST_INSTANT, retained, dropped) as EpochMicros,
       latest: (now + limits.maxFutureMinutes * MINUTE_MICROS) as EpochMicros,
       limits,
     };
@@ -145,9 +183,7 @@ export class Intake {
       const existing = await campaigns.findExisting(tenantId, ids);
       return { existing, resolved: await campaigns.resolve(tenantId, externalIds) };
     } catch (error) {
-      // As where the events cannot be stored: callers who know to come again on UNAVAILABLE come again here, too.
-      const message = "The campaigns could not be looked up. Nothing of this call was recorded; send it again.";
-      throw new PublicError("UNAVAILABLE", message, { cause: error, retryAfterSeconds: 1 });
+      return refuseForNow(error);
     }
   }
 
@@ -161,6 +197,12 @@ export class Intake {
     if (metadata !== undefined) fields.metadata = metadata;
     return Object.assign(fields, details);
   }
+}
+
+/** As where the events cannot be stored: callers who know to come again on UNAVAILABLE come again here, too. */
+function refuseForNow(cause: unknown): never {
+  const message = "The call could not be judged for now. Nothing of it was recorded; send it again.";
+  throw new PublicError("UNAVAILABLE", message, { cause, retryAfterSeconds: 1 });
 }
 
 type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
@@ -181,5 +223,9 @@ function entryOf(receiptId: ReceiptId, lane: Lane, receivedAt: EpochMicros, even
 function idempotencyOf(call: IntakeCall): { key: string; contentHash: string } | null {
   const key = call.idempotencyKey;
   if (key === undefined || key === null) return null;
-  return { key, contentHash: hashToUuid(orderedJson(call.events, { withoutNulls: true })) };
+  return { key, contentHash: contentHashOf(call) };
+}
+
+function contentHashOf(call: IntakeCall): string {
+  return hashToUuid(orderedJson(call.events, { withoutNulls: true }));
 }

@@ -3,6 +3,7 @@ import type { Session } from "../database/pool.js";
 import { defineStatement } from "../database/statement.js";
 import type { ReceiptId, TenantId } from "../ids.js";
 import { type EpochMicros, formatInstant } from "../time/instant.js";
+import type { ReceiptReason } from "./dead-letters/dead-reason.js";
 
 export type ReceiptStatus = "QUEUED" | "APPLIED" | "DEAD";
 
@@ -14,6 +15,8 @@ export interface Receipt {
   readonly appliedAt: EpochMicros | null;
   readonly recordedCount: number;
   readonly duplicateCount: number;
+  /** Why it is DEAD; null where it is not. */
+  readonly reason: ReceiptReason | null;
 }
 
 /** What a batch adds to a receipt. */
@@ -29,7 +32,7 @@ export interface ReceiptProgress {
 const write = defineStatement<"events", [progress: string, appliedAt: string], never>(
   "events",
   "receipts.write",
-  // One dead event makes the receipt DEAD, whatever becomes of the others.
+  // The status is for programs that read it here alone; see findReceipt.
   `insert into receipts (tenant_id, id, status, accepted_at, applied_at, recorded_count, duplicate_count)
    select tenant_id, id, status, accepted_at, $2::timestamptz, recorded_count, duplicate_count
    from json_to_recordset($1) as progress
@@ -65,20 +68,30 @@ interface ReceiptRow {
   readonly applied_at: EpochMicros | null;
   readonly recorded_count: number;
   readonly duplicate_count: number;
+  readonly reason: ReceiptReason | null;
 }
 
 const find = defineStatement<"events", [TenantId, ReceiptId], ReceiptRow>(
   "events",
   "receipts.find",
-  // A call that was split is QUEUED as long as a part of it waits.
+  // A call is QUEUED as long as a part of it waits, and DEAD as long as a letter of it is left, or was given up; one that is
+  // left says why before one that was given up, and the first that died before the others.
   `select $2::uuid as id,
-     case when waiting.accepted_at is not null then 'QUEUED' else receipts.status::text end as status,
+     case when waiting.accepted_at is not null then 'QUEUED' when letter.reason is not null then 'DEAD' else 'APPLIED' end
+       as status,
+     case when waiting.accepted_at is null then letter.reason end as reason,
      coalesce(waiting.accepted_at, receipts.accepted_at) as accepted_at,
      case when waiting.accepted_at is null then receipts.applied_at end as applied_at,
      coalesce(receipts.recorded_count, 0) as recorded_count,
      coalesce(receipts.duplicate_count, 0) as duplicate_count
    from (select min(received_at) as accepted_at from inbox where tenant_id = $1 and receipt_id = $2) as waiting
    left join receipts on receipts.tenant_id = $1 and receipts.id = $2
+   left join lateral (
+     select case when discarded_at is null then reason::text else 'DISCARDED' end as reason
+     from dead_letters where tenant_id = $1 and receipt_id = $2
+     order by discarded_at is not null, id
+     limit 1
+   ) as letter on true
    where coalesce(waiting.accepted_at, receipts.accepted_at) is not null`,
 );
 
@@ -97,5 +110,6 @@ export async function findReceipt(
     appliedAt: row.applied_at,
     recordedCount: row.recorded_count,
     duplicateCount: row.duplicate_count,
+    reason: row.reason,
   };
 }

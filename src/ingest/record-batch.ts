@@ -1,18 +1,19 @@
 /**
- * What happens to a claimed batch, in the worker's one transaction: duplicates fall out, the log, the links and the
- * recipients' states take the new events, the difference goes into the outbox, the receipts learn of it, and the inbox
+ * What happens to a claimed batch, in the worker's one transaction: duplicates fall out, the log, the
+ * recipients' states and the links take the new events, the difference goes into the outbox, the receipts learn of it, and the inbox
  * forgets the batch. Tables are touched in this order by every worker, and rows within each in the order of their keys.
  */
 import type { Session } from "../database/pool.js";
 import { appendToLog, type ReceivedEvent, rememberAddresses, withoutDuplicates } from "../events/event-log.js";
 import { appendToOutbox, LANES, type OutboxMessage } from "../events/outbox.js";
 import { type CampaignId, type TenantId, uuidv7 } from "../ids.js";
-import { DeltaBuilder, type LinkDelta } from "../rollups/delta.js";
-import { applyToLinks } from "../rollups/link-store.js";
+import { DeltaBuilder } from "../rollups/delta.js";
+import { LinkDeltaBuilder } from "../rollups/links/link-delta.js";
+import { applyToLinks } from "../rollups/links/link-store.js";
 import { applyToStates, type StateChange } from "../rollups/recipient-state-store.js";
 import type { RollupPayload } from "../rollups/rollup-message.js";
 import type { EpochMicros } from "../time/instant.js";
-import { type InboxRow, removeFromInbox } from "./inbox.js";
+import { type InboxRow, readEvents, removeFromInbox } from "./inbox.js";
 import { type ReceiptProgress, writeReceipts } from "./receipts.js";
 
 export interface BatchResult {
@@ -20,10 +21,10 @@ export interface BatchResult {
   readonly duplicates: number;
 }
 
-/** The events of claimed rows, in the order of arrival. */
+/** The events of claimed rows, in the order of arrival. Throws UnreadableRow. */
 export function eventsOf(rows: readonly InboxRow[]): ReceivedEvent[] {
   return rows.flatMap((row) =>
-    row.payload.map((event) => ({
+    readEvents(row).map((event) => ({
       tenantId: row.tenant_id,
       receiptId: row.receipt_id,
       receivedAt: row.received_at,
@@ -32,17 +33,17 @@ export function eventsOf(rows: readonly InboxRow[]): ReceivedEvent[] {
   );
 }
 
-/** Records claimed rows. The partitions that their events need must exist. */
+/** Records claimed rows with their events (eventsOf). The partitions that these need must exist. */
 export async function recordBatch(
   session: Session<"events">,
   rows: readonly InboxRow[],
+  events: readonly ReceivedEvent[],
   options: { readonly maxLinksPerCampaign: number; readonly now: EpochMicros },
 ): Promise<BatchResult> {
-  const events = eventsOf(rows);
   const fresh = await withoutDuplicates(session, events);
   if (fresh.length > 0) {
-    const links = await applyToLinks(session, fresh, options.maxLinksPerCampaign);
     const changes = await applyToStates(session, fresh);
+    const links = await applyToLinks(session, changes, options.maxLinksPerCampaign);
     await rememberAddresses(
       session,
       changes.flatMap((change) => (change.isNew ? change.events.slice(0, 1) : [])),
@@ -60,13 +61,17 @@ function messagesOf(
   rows: readonly InboxRow[],
   fresh: readonly ReceivedEvent[],
   changes: readonly StateChange[],
-  links: ReadonlyMap<TenantId, readonly LinkDelta[]>,
+  links: ReadonlyMap<TenantId, LinkDeltaBuilder>,
 ): OutboxMessage[] {
   const rowsOfTenant = Map.groupBy(rows, (row) => row.tenant_id);
   const changesOfTenant = Map.groupBy(changes, (change) => change.tenantId);
   return Array.from(Map.groupBy(fresh, (item) => item.tenantId)).map(([tenantId, events]) => {
     const tenantRows = rowsOfTenant.get(tenantId) ?? [];
-    const rollup = payloadOf(events, changesOfTenant.get(tenantId) ?? [], links.get(tenantId) ?? []);
+    const rollup = payloadOf(
+      events,
+      changesOfTenant.get(tenantId) ?? [],
+      links.get(tenantId) ?? new LinkDeltaBuilder(),
+    );
     return {
       id: uuidv7(),
       tenantId,
@@ -81,7 +86,7 @@ function messagesOf(
 function payloadOf(
   events: readonly ReceivedEvent[],
   changes: readonly StateChange[],
-  links: readonly LinkDelta[],
+  links: LinkDeltaBuilder,
 ): RollupPayload {
   const delta = new DeltaBuilder();
   const firstSent = new Map<CampaignId, number>();
@@ -94,15 +99,8 @@ function payloadOf(
   for (const change of changes) delta.addStateChange(change.campaignId, change.before, change.after);
   return {
     cells: delta.cells().map((cell) => [cell.campaignId, cell.basis, cell.quarter, cell.measures, cell.revenue]),
-    links: links.map((link) => [
-      link.campaignId,
-      link.linkKey,
-      link.url,
-      link.clicked,
-      link.clickedHuman,
-      link.uniqueClicked,
-      link.uniqueClickedHuman,
-    ]),
+    links: links.totals().map(({ campaignId, linkKey, url, clicks }) => [campaignId, linkKey, url, ...clicks]),
+    linkCells: links.cells().map((cell) => [cell.campaignId, cell.linkKey, cell.basis, cell.quarter, cell.clicks]),
     firstSent: [...firstSent],
   };
 }

@@ -10,13 +10,13 @@ export interface FreshnessOfRollups {
   readonly pendingEvents: number;
 }
 
-/** The lanes are named so that the inbox is found by its primary key. */
+/** The lanes, those of what failed among them, are named so that the inbox is found by its primary key. */
 const findPending = defineStatement<"events", [TenantId], { pending: number; oldest: EpochMicros | null }>(
   "events",
   "freshness.find_pending",
   `select coalesce(sum(event_count), 0)::bigint as pending, min(received_at) filter (where event_count > 0) as oldest
    from (
-     select event_count, received_at from inbox where tenant_id = $1 and lane in (0, 1)
+     select event_count, received_at from inbox where tenant_id = $1 and lane in (0, 1, 2, 3)
      union all
      select event_count, received_at from outbox where tenant_id = $1
    ) as waiting`,

@@ -13,6 +13,12 @@ export type CacheLayer = "process" | "redis" | "miss";
 /** What became of an accepted event. */
 export type AppliedAs = "recorded" | "duplicate" | "dead";
 
+/** Which high-water mark of the inbox refused a call: the tenant's own or everybody's, by number of events or by age. */
+interface MarkReached {
+  readonly scope: "tenant" | "all";
+  readonly measure: "count" | "age";
+}
+
 /** Connections of a pool, and requests that wait for one. */
 export interface PoolUsage {
   readonly total: number;
@@ -61,6 +67,11 @@ export class Telemetry {
   readonly #refusedEvents = this.#counter("mailtally_events_refused_total", "Events refused by the reason's code.", [
     "code",
   ]);
+  readonly #refusedCalls = this.#counter(
+    "mailtally_calls_refused_total",
+    "Calls refused with OVERLOADED, by the mark that was reached.",
+    ["scope", "measure"],
+  );
   readonly #appliedEvents = this.#counter("mailtally_events_applied_total", "Accepted events by what became of them.", [
     "outcome",
   ]);
@@ -101,6 +112,10 @@ export class Telemetry {
 
   refusedEvents(code: string, count: number): void {
     this.#refusedEvents.inc({ code }, count);
+  }
+
+  refusedCall({ scope, measure }: MarkReached): void {
+    this.#refusedCalls.inc({ scope, measure });
   }
 
   appliedEvents(outcome: AppliedAs, count: number): void {

@@ -5,7 +5,7 @@
  */
 import { addDecimals, isZeroDecimal, negateDecimal } from "../decimal.js";
 import type { AcceptedEvent } from "../events/event.js";
-import type { CampaignId, LinkKey } from "../ids.js";
+import type { CampaignId } from "../ids.js";
 import { QUARTER_HOUR_MICROS } from "../time/range.js";
 import { type Basis, EVENT_COUNTS, MEASURES, UNIQUE_COUNTS } from "./measures.js";
 import { NEVER, type RecipientState, sendTime, touchOf, uniqueTimesOf } from "./recipient-state.js";
@@ -19,17 +19,6 @@ export interface Cell {
   /** By position in MEASURES. */
   readonly measures: number[];
   revenue: Record<string, string> | null;
-}
-
-/** What changes in a link's counts. */
-export interface LinkDelta {
-  readonly campaignId: CampaignId;
-  readonly linkKey: LinkKey;
-  readonly url: string;
-  clicked: number;
-  clickedHuman: number;
-  uniqueClicked: number;
-  uniqueClickedHuman: number;
 }
 
 const FIRST_UNIQUE = EVENT_COUNTS.length;

@@ -40,5 +40,9 @@ export const UNIQUE_COUNTS = [
 export const MEASURES = [...EVENT_COUNTS, ...UNIQUE_COUNTS] as const;
 export type Measure = (typeof MEASURES)[number];
 
+/** What the rollups of links hold. */
+export const LINK_MEASURES = ["clicked", "clicked_human", "unique_clicked", "unique_clicked_human"] as const;
+export type LinkMeasure = (typeof LINK_MEASURES)[number];
+
 export const BASES = ["EVENT", "SEND"] as const;
 export type Basis = (typeof BASES)[number];

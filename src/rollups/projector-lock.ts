@@ -6,7 +6,7 @@
  *
  * The lock belongs to a transaction, never to a connection, so that a pooler in transaction mode is no danger.
  */
-import type { Pool } from "../database/pool.js";
+import type { Pool, Session } from "../database/pool.js";
 import { defineStatement } from "../database/statement.js";
 import { writeAsWorker } from "../tenancy/transactions.js";
 
@@ -28,12 +28,16 @@ const lockAlone = defineStatement<"metrics", [], never>(
 
 /**
  * Runs `work` while no projector has a metrics transaction open. Projectors wait as long as it runs, so it is to be short.
- * Takes a connection of its own beside those of `work`. Throws where the lock was lost before `work` had ended.
+ * Takes a connection of its own beside those of `work`. Throws where the lock was lost before `work` had ended: what must
+ * not be written without it goes through the lock's own session.
  */
-export function lockProjectorsOut<T>(metrics: Pool<"metrics">, work: () => Promise<T>): Promise<T> {
+export function lockProjectorsOut<T>(
+  metrics: Pool<"metrics">,
+  work: (locked: Session<"metrics">) => Promise<T>,
+): Promise<T> {
   // The commit is what tells that the lock was held to the end: it fails where the connection broke meanwhile.
   return writeAsWorker(metrics, async (session) => {
     await session.run(lockAlone());
-    return work();
+    return work(session);
   });
 }

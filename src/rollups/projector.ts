@@ -10,8 +10,9 @@
  * Projectors may run side by side: messages are sums, rows are upserted in one order. They hold a shared lock that `verify`
  * takes exclusively for the moment in which it opens its snapshots of both databases.
  */
+import { recordAudit } from "../audit/record-audit.js";
 import { applyCampaignIdentities, applyFirstSent } from "../campaigns/campaign-projection.js";
-import type { CampaignIdentity } from "../campaigns/campaign-identities.js";
+import type { IdentityChange } from "../campaigns/campaign-identities.js";
 import type { Pool, Session, Transaction } from "../database/pool.js";
 import { defineStatement } from "../database/statement.js";
 import { claimMessages, OUTBOX_FORMAT, removeMessages, type StoredMessage } from "../events/outbox.js";
@@ -37,9 +38,8 @@ export interface ProjectorOptions {
   readonly onProjected?: (events: number, oldestReceivedAt: EpochMicros) => void;
 }
 
-/** What a message may hold (format 1). */
-interface Payload {
-  readonly campaign?: CampaignIdentity;
+/** What a message may hold. */
+interface Payload extends Partial<IdentityChange> {
   readonly rollup?: RollupPayload;
 }
 type Message = StoredMessage & { readonly payload: Payload };
@@ -64,10 +64,14 @@ const rememberApplied = defineStatement<"metrics", [messages: string, now: strin
    returning id`,
 );
 
-const findZones = defineStatement<"metrics", [readonly TenantId[]], { id: TenantId; rollup_time_zone: TimeZoneId }>(
+const findZones = defineStatement<
+  "metrics",
+  [readonly TenantId[]],
+  { id: TenantId; rollup_time_zone: TimeZoneId; next_rollup_time_zone: TimeZoneId | null }
+>(
   "metrics",
   "projector.find_zones",
-  "select id, rollup_time_zone from tenants where id = any ($1::uuid[])",
+  "select id, rollup_time_zone, next_rollup_time_zone from tenants where id = any ($1::uuid[])",
 );
 
 const findOldestMessage = defineStatement<"events", [], { id: string | null }>(
@@ -154,18 +158,29 @@ async function applyMessages(
   const news = messages.filter((message) => fresh.has(message.id));
   if (news.length === 0) return;
   const tenantIds = [...new Set(news.map((message) => message.tenant_id))];
-  const zones = new Map((await session.run(findZones(tenantIds))).map((row) => [row.id, row.rollup_time_zone]));
+  const zones = new Map(
+    (await session.run(findZones(tenantIds))).map(({ id, rollup_time_zone: current, next_rollup_time_zone: next }) => [
+      id,
+      next === null ? [current] : [current, next],
+    ]),
+  );
   const changes = new RollupChanges();
   for (const { tenant_id: tenantId, payload } of news) {
-    const zone = zones.get(tenantId);
-    if (zone === undefined) throw new Error(`Tenant ${tenantId} has messages and does not exist`);
-    if (payload.rollup !== undefined) changes.add(tenantId, zone, payload.rollup);
+    const zonesOfTenant = zones.get(tenantId);
+    if (zonesOfTenant === undefined) throw new Error(`Tenant ${tenantId} has messages and does not exist`);
+    if (payload.rollup !== undefined) changes.add(tenantId, zonesOfTenant, payload.rollup);
   }
   await applyCampaignIdentities(
     session,
     news.flatMap(({ tenant_id: tenantId, payload: { campaign: identity } }) =>
       identity === undefined ? [] : [{ tenantId, identity }],
     ),
+  );
+  // After the campaigns, whose rows are locked by who changes them: he may have more to say of it than the message has, and
+  // in the other order both would wait for each other.
+  await recordAudit(
+    session,
+    news.flatMap(({ payload: { audit } }) => audit ?? []),
   );
   await applyFirstSent(
     session,

@@ -18,6 +18,7 @@ import { copyState, emptyState, FIRST_TIMES, foldEvent, NEVER, type RecipientSta
 export interface StateChange {
   readonly tenantId: TenantId;
   readonly campaignId: CampaignId;
+  readonly recipientKey: RecipientKey;
   readonly before: RecipientState;
   readonly after: RecipientState;
   /** The batch's events of this recipient in this campaign. */
@@ -92,7 +93,7 @@ export async function applyToStates(
   const isNew = new Set(inserted.map((key) => idOf(key)));
   const existing = [...groups].filter(([id]) => !isNew.has(id));
   const changed = existing.length === 0 ? [] : await changeExisting(session, new Map(existing));
-  return [...asNew.filter((change) => isNew.has(idOfChange(change))), ...changed];
+  return [...asNew.filter((change) => isNew.has(idOf(keyOfChange(change)))), ...changed];
 }
 
 async function changeExisting(
@@ -112,11 +113,12 @@ function changeOf(before: RecipientState, events: readonly ReceivedEvent[], isNe
   if (first === undefined) throw new Error("A state changes by at least one event");
   const after = copyState(before);
   for (const { event } of events) foldEvent(after, event);
-  return { tenantId: first.tenantId, campaignId: first.event.campaignId, before, after, events, isNew };
+  const { campaignId, recipientKey } = first.event;
+  return { tenantId: first.tenantId, campaignId, recipientKey, before, after, events, isNew };
 }
 
-function idOfChange({ events: [first] }: StateChange): string {
-  return first === undefined ? "" : idOf(keyOf(first));
+function keyOfChange(change: StateChange): StateKey {
+  return { tenant_id: change.tenantId, campaign_id: change.campaignId, recipient_key: change.recipientKey };
 }
 
 function stateOf(row: StateRow): RecipientState {
@@ -128,8 +130,9 @@ function stateOf(row: StateRow): RecipientState {
 }
 
 function rowsOf(changes: readonly StateChange[]): string {
-  const rows = changes.map(({ events: [first], after }) => {
-    const row: Record<string, unknown> = first === undefined ? {} : { ...keyOf(first) };
+  const rows = changes.map((change) => {
+    const { after } = change;
+    const row: Record<string, unknown> = { ...keyOfChange(change) };
     FIRST_TIMES.forEach((name, position) => {
       const time = after.firstTimes[position] ?? NEVER;
       if (time !== NEVER) row[name] = formatInstant(time as EpochMicros);

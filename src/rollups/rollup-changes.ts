@@ -12,28 +12,44 @@ type Key = readonly (string | number)[];
 export class RollupChanges {
   readonly #tables = new Map<RollupTable, Map<string, { key: Key; sums: (string | number)[] }>>();
 
-  /** Adds a message of a tenant whose day rollups are made for this zone. */
-  add(tenantId: TenantId, zone: TimeZoneId, payload: RollupPayload): void {
-    for (const [campaignId, basis, quarter, measures, revenue] of payload.cells) {
+  /** Adds a message of a tenant whose day rollups are made for these zones. */
+  add(tenantId: TenantId, zones: readonly TimeZoneId[], { cells, links, linkCells = [] }: RollupPayload): void {
+    for (const [campaignId, basis, quarter, measures, revenue] of cells) {
       const at = (quarter * QUARTER_HOUR_MICROS) as EpochMicros;
       const bucket = formatInstant(at);
-      const day = localDate(at, zone);
+      const earnings = Object.entries(revenue ?? {});
       this.#count("campaign_quarter_hours", [tenantId, campaignId, basis, bucket], measures);
-      this.#count("campaign_days", [tenantId, campaignId, basis, zone, day], measures);
       this.#count("tenant_quarter_hours", [tenantId, basis, bucket], measures);
-      this.#count("tenant_days", [tenantId, basis, zone, day], measures);
-      // The bases agree on what there is in all: one of them makes the total.
-      if (basis === "EVENT") this.#count("campaign_totals", [tenantId, campaignId], measures);
-      for (const [currency, amount] of Object.entries(revenue ?? {})) {
+      for (const [currency, amount] of earnings) {
         this.#earn("campaign_quarter_hour_revenue", [tenantId, campaignId, basis, bucket, currency], amount);
-        this.#earn("campaign_day_revenue", [tenantId, campaignId, basis, zone, day, currency], amount);
         this.#earn("tenant_quarter_hour_revenue", [tenantId, basis, bucket, currency], amount);
-        this.#earn("tenant_day_revenue", [tenantId, basis, zone, day, currency], amount);
-        if (basis === "EVENT") this.#earn("campaign_total_revenue", [tenantId, campaignId, currency], amount);
+      }
+      for (const zone of zones) {
+        const day = localDate(at, zone);
+        this.#count("campaign_days", [tenantId, campaignId, basis, zone, day], measures);
+        this.#count("tenant_days", [tenantId, basis, zone, day], measures);
+        for (const [currency, amount] of earnings) {
+          this.#earn("campaign_day_revenue", [tenantId, campaignId, basis, zone, day, currency], amount);
+          this.#earn("tenant_day_revenue", [tenantId, basis, zone, day, currency], amount);
+        }
+      }
+      // The bases agree on what there is in all: one of them makes the total.
+      if (basis !== "EVENT") continue;
+      this.#count("campaign_totals", [tenantId, campaignId], measures);
+      this.#count("tenant_totals", [tenantId], measures);
+      for (const [currency, amount] of earnings) {
+        this.#earn("campaign_total_revenue", [tenantId, campaignId, currency], amount);
+        this.#earn("tenant_total_revenue", [tenantId, currency], amount);
       }
     }
-    for (const [campaignId, linkKey, url, ...clicks] of payload.links) {
+    for (const [campaignId, linkKey, url, ...clicks] of links) {
       this.#count("campaign_links", [tenantId, campaignId, linkKey, url], clicks);
+    }
+    for (const [campaignId, linkKey, basis, quarter, clicks] of linkCells) {
+      const at = (quarter * QUARTER_HOUR_MICROS) as EpochMicros;
+      const link = [tenantId, campaignId, linkKey, basis] as const;
+      this.#count("campaign_link_quarter_hours", [...link, formatInstant(at)], clicks);
+      for (const zone of zones) this.#count("campaign_link_days", [...link, zone, localDate(at, zone)], clicks);
     }
   }
 

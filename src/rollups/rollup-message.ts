@@ -1,7 +1,7 @@
 import type { CampaignId, LinkKey } from "../ids.js";
 import type { Basis } from "./measures.js";
 
-/** What one batch changes in one tenant's rollups (payload of the outbox, format 1). */
+/** What one batch changes in one tenant's rollups (payload of the outbox, formats 1 and 2). */
 export interface RollupPayload {
   /** [campaign, basis, quarter-hours since the epoch, measures by position in MEASURES, revenue by currency or null] */
   readonly cells: readonly (readonly [
@@ -11,8 +11,10 @@ export interface RollupPayload {
     readonly number[],
     Readonly<Record<string, string>> | null,
   ])[];
-  /** [campaign, link, url, clicked, clickedHuman, uniqueClicked, uniqueClickedHuman] */
+  /** What changes in all: [campaign, link, url, clicked, clickedHuman, uniqueClicked, uniqueClickedHuman] */
   readonly links: readonly (readonly [CampaignId, LinkKey, string, number, number, number, number])[];
+  /** [campaign, link, basis, quarter-hours since the epoch, counts by position in LINK_MEASURES]; format 1 has none. */
+  readonly linkCells?: readonly (readonly [CampaignId, LinkKey, Basis, number, readonly number[]])[];
   /** [campaign, the earliest SENT of the batch in microseconds since the epoch] */
   readonly firstSent: readonly (readonly [CampaignId, number])[];
 }

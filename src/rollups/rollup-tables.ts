@@ -5,7 +5,8 @@
  */
 import type { Session } from "../database/pool.js";
 import { defineStatement } from "../database/statement.js";
-import { MEASURES } from "./measures.js";
+import { recordOf } from "../record-of.js";
+import { LINK_MEASURES, MEASURES } from "./measures.js";
 
 type Value = string | number;
 
@@ -16,7 +17,6 @@ export interface RollupRow {
 }
 
 const AMOUNT = ["amount"] as const;
-const CLICKS = ["clicked", "clicked_human", "unique_clicked", "unique_clicked_human"] as const;
 
 /** In the order in which they are written. */
 export const ROLLUP_TABLES = {
@@ -29,11 +29,21 @@ export const ROLLUP_TABLES = {
   },
   campaign_day_revenue: { key: ["tenant_id", "campaign_id", "basis", "time_zone", "day", "currency"], sums: AMOUNT },
   campaign_total_revenue: { key: ["tenant_id", "campaign_id", "currency"], sums: AMOUNT },
-  campaign_links: { key: ["tenant_id", "campaign_id", "link_key", "url"], sums: CLICKS },
+  campaign_link_quarter_hours: {
+    key: ["tenant_id", "campaign_id", "link_key", "basis", "bucket_start"],
+    sums: LINK_MEASURES,
+  },
+  campaign_link_days: {
+    key: ["tenant_id", "campaign_id", "link_key", "basis", "time_zone", "day"],
+    sums: LINK_MEASURES,
+  },
+  campaign_links: { key: ["tenant_id", "campaign_id", "link_key", "url"], sums: LINK_MEASURES },
   tenant_quarter_hours: { key: ["tenant_id", "basis", "bucket_start"], sums: MEASURES },
   tenant_days: { key: ["tenant_id", "basis", "time_zone", "day"], sums: MEASURES },
   tenant_quarter_hour_revenue: { key: ["tenant_id", "basis", "bucket_start", "currency"], sums: AMOUNT },
   tenant_day_revenue: { key: ["tenant_id", "basis", "time_zone", "day", "currency"], sums: AMOUNT },
+  tenant_totals: { key: ["tenant_id"], sums: MEASURES },
+  tenant_total_revenue: { key: ["tenant_id", "currency"], sums: AMOUNT },
 } as const satisfies Record<string, { readonly key: readonly string[]; readonly sums: readonly string[] }>;
 
 export type RollupTable = keyof typeof ROLLUP_TABLES;
@@ -82,6 +92,42 @@ export async function addToRollup(
     await session.run(upsertOf(table, size)(...values));
     done += size;
   }
+}
+
+const KEY_TYPES: Readonly<Record<string, string>> = {
+  tenant_id: "uuid",
+  campaign_id: "uuid",
+  link_key: "uuid",
+  basis: "text",
+  bucket_start: "timestamptz",
+  time_zone: "text",
+  day: "date",
+  currency: "text",
+};
+
+const removals = recordOf(ROLLUP_TABLE_NAMES, (table) => {
+  const { key, sums } = ROLLUP_TABLES[table];
+  const columns = key.filter((column) => column !== "url");
+  return defineStatement<"metrics", [keys: string], never>(
+    "metrics",
+    `rollups.remove_empty_${table}`,
+    `delete from ${table}
+     using json_to_recordset($1) as place (${columns.map((column) => `${column} ${KEY_TYPES[column]}`).join(", ")})
+     where ${columns.map((column) => `${table}.${column} = place.${column}`).join(" and ")}
+       and ${sums.map((column) => `${table}.${column} = 0`).join(" and ")}`,
+  );
+});
+
+/** Removes those of these rows that hold nothing but zeros. */
+export async function removeEmptyRows(
+  session: Session<"metrics">,
+  table: RollupTable,
+  rows: readonly RollupRow[],
+): Promise<void> {
+  if (rows.length === 0) return;
+  const { key } = ROLLUP_TABLES[table];
+  const places = rows.map((row) => Object.fromEntries(key.map((column, position) => [column, row.key[position]])));
+  await session.run(removals[table](JSON.stringify(places)));
 }
 
 function compareKeys(a: readonly Value[], b: readonly Value[]): number {

@@ -31,10 +31,13 @@ export interface CliProcess {
 
 const running = new Set<CliProcess>();
 
-/** The compiled program as a process of its own, leader of a process group. The environment is this one and no more. */
-export function startCli(args: readonly string[], env: Readonly<Record<string, string>>): CliProcess {
-  if (!existsSync(CLI)) throw new Error("These tests run dist/cli.js: npm run build");
-  return startProcess(process.execPath, ["--enable-source-maps", CLI, ...args], env);
+/**
+ * The compiled program as a process of its own, leader of a process group. The environment is this one and no more. `cli` is
+ * that of another version.
+ */
+export function startCli(args: readonly string[], env: Readonly<Record<string, string>>, cli = CLI): CliProcess {
+  if (!existsSync(cli)) throw new Error("These tests run dist/cli.js: npm run build");
+  return startProcess(process.execPath, ["--enable-source-maps", cli, ...args], env);
 }
 
 /** `npm start` on a pseudo-terminal, by util-linux's script; its output is what a terminal would get. */
@@ -87,8 +90,8 @@ export async function killStarted(): Promise<void> {
 }
 
 /** Runs a command to its end. */
-export function runCli(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Ended> {
-  return startCli(args, env).ended();
+export function runCli(args: readonly string[], env: Readonly<Record<string, string>>, cli = CLI): Promise<Ended> {
+  return startCli(args, env, cli).ended();
 }
 
 /** The first match's first group in what the process prints on stdout or stderr. */

@@ -57,6 +57,9 @@ describe("what an operator gets wrong is told in one line on stderr, with exit s
     ["a file that does not exist", ["import", "/nowhere.csv", "--tenant", "acme"], /\/nowhere\.csv/],
     ["an import for nobody", ["import", "/nowhere.csv", "--tenant", "nobody"], /tenants create nobody/],
     ["a check of nobody", ["verify", "--tenant", "nobody"], /nobody/],
+    ["an update of nothing", ["tenants", "update", "acme"], /--time-zone or --name/],
+    ["an update of nobody", ["tenants", "update", "nobody", "--name", "Nobody"], /tenants create nobody/],
+    ["a rebuild of a campaign of all tenants", ["rebuild", "--campaign", "c"], /--tenant/],
     ["half a range", ["verify", "--from", "2026-01-01T00:00:00Z"], /--to/],
   ])(
     "%s",
@@ -83,6 +86,11 @@ test(
       ["keys", "create"],
       ["import"],
       ["verify"],
+      ["retention"],
+      ["rebuild"],
+      ["tenants", "update"],
+      ["dead-letters"],
+      ["dead-letters", "replay"],
     ]) {
       const { code, stdout, stderr } = await command(...args, "--help");
       expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
@@ -98,7 +106,7 @@ test(
 );
 
 test(
-  "commands work beside the running server, and verify finds one damaged cell",
+  "commands work beside the running server; verify finds one damaged cell and rebuild mends it",
   async () => {
     const server = startCli(["start"], env);
     const { url } = await bannerOf(server);
@@ -115,6 +123,10 @@ test(
     };
     const recorded = await ask(url, key, RECORD, { input: { events: [event] } });
     expect(recorded.data).toMatchObject({ recordEvents: { acceptedCount: 1 } });
+    const trail = "{ viewer { tenant { auditTrail { nodes { action actor { kind } } } } } }";
+    expect((await ask(url, key, trail)).data).toEqual({
+      viewer: { tenant: { auditTrail: { nodes: [{ action: "TENANT_CREATED", actor: { kind: "OPERATOR" } }] } } },
+    });
 
     await mkdir(path.join(folder.path, "files"), { recursive: true });
     const file = path.join(folder.path, "files", "events.ndjson");
@@ -130,6 +142,25 @@ test(
     const damaged = await command("verify", "--tenant", "beside");
     expect(damaged.stdout).toMatch(/^beside: .*2.*\n$/);
     expect(damaged).toMatchObject({ code: 1, stderr: expect.stringMatching(/1 difference/) });
+    expect(await command("rebuild", "--tenant", "beside")).toMatchObject({
+      code: 0,
+      stdout: damaged.stdout,
+      stderr: expect.stringMatching(/1 differences mended/),
+    });
+    expect(await command("rebuild", "--tenant", "beside")).toMatchObject({
+      code: 0,
+      stdout: "",
+      stderr: expect.stringMatching(/nothing to mend/),
+    });
+
+    expect(await dayOf(url, key)).toBe("2026-11-01T00:00:00.000Z");
+    expect(await command("tenants", "update", "beside", "--time-zone", "Pacific/Kiritimati")).toMatchObject({
+      code: 0,
+      stdout: "beside\n",
+      stderr: expect.stringMatching(/day rollups are those of Pacific\/Kiritimati/),
+    });
+    expect(await dayOf(url, key)).toBe("2026-11-01T10:00:00.000Z");
+    expect(await command("verify", "--tenant", "beside")).toMatchObject({ code: 0, stdout: "" });
 
     const second = await runCli(["start"], env);
     expect(second).toMatchObject({ code: 1, stderr: expect.stringMatching(/already running .* pid \d+/) });
@@ -164,6 +195,19 @@ async function sentTo(url: string, key: string): Promise<string | undefined> {
     `{ kpis(range: { from: "2026-11-01T00:00:00Z", to: "2026-11-02T00:00:00Z" }) { metrics { sent { total } } } }`,
   );
   return String(data.kpis.metrics.sent.total);
+}
+
+/** Where the day begins on which the tenant's mail went out. */
+async function dayOf(url: string, key: string): Promise<string | undefined> {
+  const { data } = await ask<{
+    kpis: { series: readonly { start: string; metrics: { sent: { total: unknown } } }[] };
+  }>(
+    url,
+    key,
+    `{ kpis(range: { from: "2026-10-30T00:00:00Z", to: "2026-11-03T00:00:00Z" }) {
+      series(granularity: DAY) { start metrics { sent { total } } } } }`,
+  );
+  return data.kpis.series.find(({ metrics }) => Number(metrics.sent.total) > 0)?.start;
 }
 
 async function superuserUrl(): Promise<string> {

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { pino } from "pino";
 import { createApiKey, type IssuedApiKey, type NewApiKey } from "../../src/access/api-keys.js";
+import { OPERATOR } from "../../src/audit/audit-entry.js";
 import { Pool } from "../../src/database/pool.js";
 import { defineStatement } from "../../src/database/statement.js";
 import { writeAsTenant, writeAsWorker } from "../../src/tenancy/transactions.js";
@@ -54,7 +55,13 @@ export function issueKey(
   now: EpochMicros = START,
 ): Promise<IssuedApiKey> {
   return writeAsTenant(pool, tenant.id, (session) =>
-    createApiKey(session, tenant.id, { name: "a key", scopes: ["READ_METRICS"], expiresAt: null, ...key }, now),
+    createApiKey(
+      session,
+      tenant.id,
+      { name: "a key", scopes: ["READ_METRICS"], expiresAt: null, ...key },
+      OPERATOR,
+      now,
+    ),
   );
 }
 

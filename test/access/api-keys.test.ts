@@ -3,6 +3,7 @@ import { findApiKeys, revokeApiKey, rotateApiKey } from "../../src/access/api-ke
 import { parseKeySecret } from "../../src/access/key-secret.js";
 import { createPrincipal } from "../../src/access/principal.js";
 import { SCOPES } from "../../src/access/scope.js";
+import { OPERATOR } from "../../src/audit/audit-entry.js";
 import type { Pool } from "../../src/database/pool.js";
 import { defineStatement } from "../../src/database/statement.js";
 import type { ApiKeyId } from "../../src/ids.js";
@@ -100,7 +101,9 @@ test("a key cannot get scopes that it lacks by rotating a stronger one, and the 
 test("a revoked or expired key does not come back by rotation", async () => {
   const revoked = await issueKey(pool, tenant);
   const expired = await issueKey(pool, tenant, { expiresAt: LATER });
-  await writeAsTenant(pool, tenant.id, (session) => revokeApiKey(session, tenant.id, revoked.apiKey.id, START));
+  await writeAsTenant(pool, tenant.id, (session) =>
+    revokeApiKey(session, tenant.id, revoked.apiKey.id, OPERATOR, START),
+  );
   for (const { apiKey } of [revoked, expired]) {
     const rotation = writeAsTenant(pool, tenant.id, (session) =>
       rotateApiKey(session, tenant.id, apiKey.id, managerOf(tenant), LATER),
@@ -112,7 +115,9 @@ test("a revoked or expired key does not come back by rotation", async () => {
 test("revoking again keeps the first time", async () => {
   const { apiKey } = await issueKey(pool, tenant);
   for (const now of [START, LATER]) {
-    const revoked = await writeAsTenant(pool, tenant.id, (session) => revokeApiKey(session, tenant.id, apiKey.id, now));
+    const revoked = await writeAsTenant(pool, tenant.id, (session) =>
+      revokeApiKey(session, tenant.id, apiKey.id, OPERATOR, now),
+    );
     expect(revoked.revokedAt).toBe(START);
   }
 });
@@ -120,10 +125,10 @@ test("revoking again keeps the first time", async () => {
 test("another tenant's key is answered like one that does not exist, and stays as it was", async () => {
   const { apiKey } = await issueKey(pool, other);
   const attempts = [
-    writeAsTenant(pool, tenant.id, (session) => revokeApiKey(session, tenant.id, apiKey.id, LATER)),
+    writeAsTenant(pool, tenant.id, (session) => revokeApiKey(session, tenant.id, apiKey.id, OPERATOR, LATER)),
     writeAsTenant(pool, tenant.id, (session) => rotateApiKey(session, tenant.id, apiKey.id, managerOf(tenant), LATER)),
     // Row-level security alone, where a query would name the wrong tenant.
-    writeAsTenant(pool, tenant.id, (session) => revokeApiKey(session, other.id, apiKey.id, LATER)),
+    writeAsTenant(pool, tenant.id, (session) => revokeApiKey(session, other.id, apiKey.id, OPERATOR, LATER)),
   ];
   for (const attempt of await Promise.allSettled(attempts)) {
     expect(attempt).toMatchObject({ status: "rejected", reason: { code: "NOT_FOUND" } });

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { revokeApiKey, rotateApiKey } from "../../src/access/api-keys.js";
 import { type AuthenticationFailure, Authenticator } from "../../src/access/authenticator.js";
 import { mintKeySecret } from "../../src/access/key-secret.js";
+import { OPERATOR } from "../../src/audit/audit-entry.js";
 import type { Pool } from "../../src/database/pool.js";
 import { writeAsTenant } from "../../src/tenancy/transactions.js";
 import type { Tenant } from "../../src/tenancy/tenants.js";
@@ -67,7 +68,9 @@ test("missing, malformed, unknown, wrong, expired and revoked keys get one and t
   const { auth, failures } = authenticator();
   const expired = await issueKey(pool, tenant, { expiresAt: START }, (START - 1) as EpochMicros);
   const revoked = await issueKey(pool, tenant);
-  await writeAsTenant(pool, tenant.id, (session) => revokeApiKey(session, tenant.id, revoked.apiKey.id, START));
+  await writeAsTenant(pool, tenant.id, (session) =>
+    revokeApiKey(session, tenant.id, revoked.apiKey.id, OPERATOR, START),
+  );
   const headers = [
     undefined,
     "",
@@ -126,7 +129,9 @@ test("a revoked or rotated key stops working within a second on a server that ju
   const elsewhere = metricsPool(databases.metricsUrl).pool;
   const manager = await issueKey(pool, tenant, { scopes: ["READ_METRICS", "MANAGE_KEYS"] });
   const principal = await here.authenticate(`Bearer ${manager.secret}`);
-  await writeAsTenant(elsewhere, tenant.id, (session) => revokeApiKey(session, tenant.id, revoked.apiKey.id, now()));
+  await writeAsTenant(elsewhere, tenant.id, (session) =>
+    revokeApiKey(session, tenant.id, revoked.apiKey.id, OPERATOR, now()),
+  );
   const fresh = await writeAsTenant(elsewhere, tenant.id, (session) =>
     rotateApiKey(session, tenant.id, rotated.apiKey.id, principal, now()),
   );
@@ -166,7 +171,7 @@ test("a clock that is turned back does not prolong a revoked key", async () => {
   const { secret, apiKey } = await issueKey(pool, tenant);
   const { authenticate, clock } = authenticator();
   await authenticate(secret);
-  await writeAsTenant(pool, tenant.id, (session) => revokeApiKey(session, tenant.id, apiKey.id, START));
+  await writeAsTenant(pool, tenant.id, (session) => revokeApiKey(session, tenant.id, apiKey.id, OPERATOR, START));
   clock.advance(-3_600_000);
   await expect(authenticate(secret)).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
 });

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest
 import { revokeApiKey } from "../../src/access/api-keys.js";
 import { Authenticator } from "../../src/access/authenticator.js";
 import { mintKeySecret } from "../../src/access/key-secret.js";
+import { OPERATOR } from "../../src/audit/audit-entry.js";
 import type { Pool } from "../../src/database/pool.js";
 import { writeAsTenant } from "../../src/tenancy/transactions.js";
 import type { Tenant } from "../../src/tenancy/tenants.js";
@@ -89,7 +90,7 @@ test("an expiry holds without the database", async () => {
 test("a key known to be revoked does not come back when the database goes away", async () => {
   const { apiKey, secret } = await issueKey(direct, tenant, { scopes: ["WRITE_EVENTS"] });
   await authenticate(secret);
-  await writeAsTenant(direct, tenant.id, (session) => revokeApiKey(session, tenant.id, apiKey.id, START));
+  await writeAsTenant(direct, tenant.id, (session) => revokeApiKey(session, tenant.id, apiKey.id, OPERATOR, START));
   clock.advance(SOON_MS);
   await expect(authenticate(secret)).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
   await proxy.sever();
@@ -106,7 +107,9 @@ test("when the database is back keys have all their scopes again, and revocation
   await authenticate(revoked.secret);
   await proxy.sever();
   clock.advance(SOON_MS);
-  await writeAsTenant(direct, tenant.id, (session) => revokeApiKey(session, tenant.id, revoked.apiKey.id, START));
+  await writeAsTenant(direct, tenant.id, (session) =>
+    revokeApiKey(session, tenant.id, revoked.apiKey.id, OPERATOR, START),
+  );
   await authenticate(revoked.secret);
   await proxy.restore();
   clock.advance(SOON_MS);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildPublicSchema } from "../../src/graphql/schema.js";
 import { encodeGlobalId, type TenantId, uuidv7 } from "../../src/ids.js";
 import { type Answer, type Product, startProduct } from "../support/product.js";
 import { recordEvents } from "../support/record-events.js";
@@ -204,6 +205,60 @@ describe("an external id", () => {
     await recordEvents(product, key, [sent("late", "d@example.com")]);
     expect(await sentIn(old.id)).toBe(3);
   });
+});
+
+describe("racing for an external id", () => {
+  const conflicts = (payloads: readonly Payload[]) =>
+    payloads.filter(({ userErrors }) => userErrors[0]?.code === "CONFLICT").length;
+  const live = async (externalId: string) =>
+    (await listed(`, filter: { externalIds: ["${externalId}"] }`)).map(({ id }) => id);
+
+  test("eight new campaigns: one has it, the others are told", async () => {
+    const payloads = await Promise.all(
+      Array.from({ length: 8 }, (_, index) => create({ name: `Racer ${index}`, externalId: "race" })),
+    );
+    expect(conflicts(payloads)).toBe(7);
+    expect(await live("race")).toEqual(payloads.flatMap(({ campaign }) => campaign?.id ?? []));
+  });
+
+  test("campaigns that are renamed to it: one gets it, the others keep their names and are told", async () => {
+    const ids = await Promise.all(
+      Array.from({ length: 5 }, async (_, index) => (await created({ name: "n", externalId: `own-${index}` })).id),
+    );
+    const payloads = await Promise.all(ids.map((id) => update({ id, externalId: "wanted", name: "Winner" })));
+    expect(conflicts(payloads)).toBe(4);
+    expect(await live("wanted")).toHaveLength(1);
+    expect((await listed()).filter(({ name }) => name === "Winner")).toHaveLength(1);
+  });
+
+  test("a restored campaign, a new one and an event: one is live, and takes the event", async () => {
+    for (let round = 0; round < 5; round++) {
+      const externalId = `back-${round}`;
+      const old = await created({ name: "Old", externalId });
+      await archive(old.id);
+      const [restored, made] = await Promise.all([
+        restore(old.id),
+        create({ name: "New", externalId }),
+        recordEvents(product, key, [sent(externalId, "a@example.com")]),
+      ]);
+      expect(conflicts([restored, made])).toBe(1);
+      const winner = restored.campaign ?? made.campaign;
+      expect(await live(externalId)).toEqual([winner?.id]);
+      expect((await sentIn(old.id)) + (winner?.id === old.id ? 0 : await sentIn(winner?.id ?? ""))).toBe(1);
+    }
+  });
+});
+
+test("no mutation deletes a campaign", () => {
+  const mutations = Object.keys(buildPublicSchema().getMutationType()?.getFields() ?? {});
+  expect(mutations).toContain("archiveCampaign");
+  expect(mutations.filter((name) => /campaign/i.test(name)).toSorted()).toEqual([
+    "archiveCampaign",
+    "createCampaign",
+    "restoreCampaign",
+    "updateCampaign",
+  ]);
+  expect(mutations.filter((name) => /delete|remove|purge/i.test(name))).toEqual([]);
 });
 
 test("archiving and restoring again changes nothing", async () => {

@@ -2,6 +2,7 @@ import { GraphQLNonNull, isEnumType, isInputObjectType, isListType, type GraphQL
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createApiKey, revokeApiKey } from "../../src/access/api-keys.js";
 import { type Scope, SCOPES } from "../../src/access/scope.js";
+import { OPERATOR } from "../../src/audit/audit-entry.js";
 import { buildPublicSchema } from "../../src/graphql/schema.js";
 import { encodeGlobalId, type TenantId, uuidv7 } from "../../src/ids.js";
 import { writeAsTenant } from "../../src/tenancy/transactions.js";
@@ -56,7 +57,7 @@ interface GuardedField {
 /** Every field whose description says that it needs a scope. */
 function guardedFields(): GuardedField[] {
   const guarded: GuardedField[] = [];
-  for (const typeName of ["Query", "Mutation", "Campaign"]) {
+  for (const typeName of ["Query", "Mutation", "Campaign", "Tenant", "ApiKey"]) {
     const type = schema.getType(typeName);
     if (type === undefined || !("getFields" in type) || isInputObjectType(type)) continue;
     for (const field of Object.values(type.getFields())) {
@@ -74,6 +75,9 @@ function guardedFields(): GuardedField[] {
             Query: `{ ${selection} }`,
             Mutation: `mutation { ${selection} }`,
             Campaign: `{ node(id: "${campaignId}") { ... on Campaign { ${selection} } } }`,
+            Tenant: `{ viewer { tenant { ${selection} } } }`,
+            // A key is shown only to whoever may see all of it; so the mutation that shows one stands for them all.
+            ApiKey: `mutation { createApiKey(input: { name: "n", scopes: [] }) { apiKey { ${selection} } } }`,
           })[typeName] ?? "",
       });
     }
@@ -91,6 +95,7 @@ test("the fields that need a scope are these", () => {
     "Query.campaigns": "READ_METRICS",
     "Query.kpis": "READ_METRICS",
     "Query.events": "READ_EVENTS",
+    "Query.deadLetters": "OPERATE",
     "Mutation.recordEvents": "WRITE_EVENTS",
     "Mutation.createCampaign": "MANAGE_CAMPAIGNS",
     "Mutation.updateCampaign": "MANAGE_CAMPAIGNS",
@@ -99,10 +104,15 @@ test("the fields that need a scope are these", () => {
     "Mutation.createApiKey": "MANAGE_KEYS",
     "Mutation.rotateApiKey": "MANAGE_KEYS",
     "Mutation.revokeApiKey": "MANAGE_KEYS",
+    "Mutation.replayDeadLetters": "OPERATE",
+    "Mutation.discardDeadLetters": "OPERATE",
     "Campaign.metrics": "READ_METRICS",
     "Campaign.series": "READ_METRICS",
     "Campaign.links": "READ_METRICS",
     "Campaign.events": "READ_EVENTS",
+    "Campaign.auditTrail": "MANAGE_CAMPAIGNS",
+    "Tenant.auditTrail": "MANAGE_KEYS",
+    "ApiKey.auditTrail": "MANAGE_KEYS",
   });
 });
 
@@ -209,12 +219,12 @@ describe("a key that ends", () => {
   test("is refused within a second of its revocation", async () => {
     const now = instantFromMillis(Date.now());
     const issued = await writeAsTenant(product.pools.metrics, tenantId, (session) =>
-      createApiKey(session, tenantId, { name: "short", scopes: ["READ_METRICS"], expiresAt: null }, now),
+      createApiKey(session, tenantId, { name: "short", scopes: ["READ_METRICS"], expiresAt: null }, OPERATOR, now),
     );
     const ask = () => product.graphql(issued.secret, "{ viewer { scopes } }");
     expect((await ask()).status).toBe(200);
     await writeAsTenant(product.pools.metrics, tenantId, (session) =>
-      revokeApiKey(session, tenantId, issued.apiKey.id, now),
+      revokeApiKey(session, tenantId, issued.apiKey.id, OPERATOR, now),
     );
     await waitFor(async () => (await ask()).status === 401, { what: "the key to be refused", deadlineMs: 1_000 });
     expect((await ask()).status).toBe(401);
@@ -224,7 +234,7 @@ describe("a key that ends", () => {
     const now = Date.now();
     const input = { name: "short", scopes: ["READ_METRICS"] as Scope[], expiresAt: instantFromMillis(now + 300) };
     const { secret } = await writeAsTenant(product.pools.metrics, tenantId, (session) =>
-      createApiKey(session, tenantId, input, instantFromMillis(now)),
+      createApiKey(session, tenantId, input, OPERATOR, instantFromMillis(now)),
     );
     const ask = () => product.graphql(secret, "{ viewer { scopes } }");
     await waitFor(async () => (await ask()).status === 401, { what: "the key to expire", deadlineMs: 2_000 });

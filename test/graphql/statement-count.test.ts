@@ -97,6 +97,17 @@ describe("a page of 20 campaigns with metrics, a 30-day series and their top lin
   });
 });
 
+test("the audit trails of 20 campaigns take one statement, however deep they are read, and none of the event log", async () => {
+  const query = (args: string) =>
+    `{ campaigns(first: 20) { nodes { auditTrail(${args}) { nodes { action actor { name } after } pageInfo { endCursor } } } } }`;
+  const { data, statements } = await statementsOf<{ campaigns: { nodes: { auditTrail: { nodes: unknown[] } }[] } }>(
+    query("first: 3"),
+  );
+  expect(statements).toEqual(["campaigns.by_created_at.desc.first", "audit.find_newest"]);
+  expect(data.campaigns.nodes.map(({ auditTrail }) => auditTrail.nodes.length)).toEqual(Array(20).fill(1));
+  expect((await statementsOf(query("last: 3"))).statements).toEqual(["audit.find_oldest"]);
+});
+
 test("the metrics and the comparison of KPIs take a statement each, with freshness before them", async () => {
   const { statements } = await statementsOf(
     `{ kpis(${RANGE}, compareTo: PREVIOUS_PERIOD) {

@@ -9,6 +9,7 @@ import { CampaignIdentities } from "../../src/campaigns/campaign-identities.js";
 import { Pool } from "../../src/database/pool.js";
 import { defineStatement } from "../../src/database/statement.js";
 import type { AcceptedEvent } from "../../src/events/event.js";
+import { RetentionFloor } from "../../src/events/retention-floor.js";
 import { RecipientKeys } from "../../src/events/event-key.js";
 import { LANES } from "../../src/events/outbox.js";
 import { type TenantId, uuidv7 } from "../../src/ids.js";
@@ -53,6 +54,7 @@ beforeAll(async () => {
     campaigns: new CampaignIdentities(events, () => NOW),
     inbox,
     recipientKeys: new RecipientKeys(createSecretKey(Buffer.alloc(32, 7))),
+    floor: new RetentionFloor(events),
     limits: {
       maxAddressChars: 320,
       maxMetadataBytes: 8192,

@@ -2,12 +2,14 @@ import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Lane, LANES } from "../../src/events/outbox.js";
 import { Partitions } from "../../src/events/partitions.js";
-import type { TenantId } from "../../src/ids.js";
+import { type ReceiptId, type TenantId, uuidv7 } from "../../src/ids.js";
+import { Pool } from "../../src/database/pool.js";
+import { InboxWriter } from "../../src/ingest/inbox-writer.js";
 import { claimFromLane } from "../../src/ingest/inbox.js";
 import { Worker } from "../../src/ingest/worker.js";
 import { beginAsWorker } from "../../src/tenancy/transactions.js";
 import { instantFromMillis } from "../../src/time/instant.js";
-import { type Pipeline, startPipeline } from "../support/pipeline.js";
+import { type Pipeline, startPipeline, TEST_RETRIES } from "../support/pipeline.js";
 import { waitFor } from "../support/wait-for.js";
 
 let pipeline: Pipeline;
@@ -38,6 +40,7 @@ async function lanesInOrder(maxEventsPerBatch: number): Promise<Lane[]> {
     maxEventsPerBatch,
     pollMs: 5,
     maxLinksPerCampaign: 1000,
+    retries: TEST_RETRIES,
     now: () => instantFromMillis(Date.now()),
     log: pino({ level: "silent" }),
     onBatch: ({ lane }) => lanes.push(lane),
@@ -72,6 +75,45 @@ test("each tenant that waits gets a share of a batch, however many rows another 
   await lanesInOrder(100);
 });
 
+test("a small call before large ones does not have them all claimed at once", async () => {
+  const tenantId = await pipeline.createTenant();
+  await accept(tenantId, LANES.LIVE, 1);
+  for (let row = 0; row < 4; row++) await accept(tenantId, LANES.LIVE, 100);
+  const transaction = await beginAsWorker(pipeline.events);
+  const claimed = await claimFromLane(transaction, LANES.LIVE, 250, 0);
+  await transaction.rollback();
+  expect(claimed.map((row) => row.event_count)).toEqual([1, 100, 100]);
+  await lanesInOrder(1000);
+});
+
+test("calls that gather go in together as far as their size allows", async () => {
+  const inserts: string[] = [];
+  const pool = new Pool({
+    database: "events",
+    url: pipeline.databases.eventsUrl,
+    maxConnections: 2,
+    waitTimeoutMs: 10_000,
+    preparedStatements: true,
+    log: pino({ level: "silent" }),
+    onStatement: (name) => name === "inbox.append" && inserts.push(name),
+  });
+  const writer = new InboxWriter(pool);
+  const tenantId = await pipeline.createTenant();
+  const acceptedAt = instantFromMillis(Date.now());
+  const write = (payload: string) => {
+    const receiptId = uuidv7() as ReceiptId;
+    const entry = { receiptId, lane: LANES.LIVE, eventCount: 1, receivedAt: acceptedAt, payload };
+    return writer.write(tenantId, { receiptId, acceptedAt, acceptedCount: 1, refused: [] }, entry, null);
+  };
+  const large = JSON.stringify(["x".repeat(3_000_000)]);
+  await Promise.all(["[]", large, large, large, "[]"].map((payload) => write(payload)));
+  await writer.stop();
+  await pool.stop();
+  // The first goes at once; then two of the large ones; then what is left.
+  expect(inserts).toHaveLength(3);
+  await lanesInOrder(1000);
+});
+
 test("what is live is recorded before what was handed over in bulk, though it came later", async () => {
   const [importing, clicking] = [await pipeline.createTenant(), await pipeline.createTenant()];
   for (let row = 0; row < 5; row++) await accept(importing, LANES.BULK, 10);
@@ -99,6 +141,7 @@ test("a worker that is asked to stop finishes the batch in hand", async () => {
     maxEventsPerBatch: 100,
     pollMs: 5,
     maxLinksPerCampaign: 1000,
+    retries: TEST_RETRIES,
     now: () => instantFromMillis(Date.now()),
     log: pino({ level: "silent" }),
     onBatch: ({ recorded }) => batches.push(recorded),

@@ -15,7 +15,7 @@ function terminal(isTTY: boolean) {
 
 test.each([true, false])("refused lines are named up to a hundred and counted after that (terminal: %s)", (isTTY) => {
   const { progress, text } = terminal(isTTY);
-  progress.update({ bytesRead: 1, totalBytes: 2, lines: 1, accepted: 0, refused: 0 });
+  progress.update({ bytesRead: 1, totalBytes: 2, lines: 1, accepted: 0, refused: 0, isInboxFull: false });
   for (let line = 2; line <= 150; line++) progress.refused(line, INVALID);
   progress.refused(151, { code: "TOO_OLD", field: null, message: "too old." });
   progress.done(SUMMARY);
@@ -23,6 +23,16 @@ test.each([true, false])("refused lines are named up to a hundred and counted af
   expect(text()).toContain("line 101 refused");
   expect(text()).not.toContain("line 102 refused");
   expect(text()).toMatch(/200 lines read, 50 accepted, 150 refused in .*\n {2}INVALID: 149\n {2}TOO_OLD: 1\n$/s);
+});
+
+test.each([true, false])("an import that waits for room says so at once (terminal: %s)", (isTTY) => {
+  const { progress, text } = terminal(isTTY);
+  const state = { bytesRead: 1, totalBytes: 2, lines: 1, accepted: 0, refused: 0 };
+  progress.update({ ...state, isInboxFull: false });
+  expect(text()).not.toContain("waiting");
+  progress.update({ ...state, isInboxFull: true });
+  progress.done(SUMMARY);
+  expect(text()).toContain("0 refused" + (isTTY ? " | " : ", ") + "waiting until workers have recorded more");
 });
 
 test("an interrupted import ends with how far it came and what to do", () => {
@@ -37,7 +47,7 @@ test("a terminal shows how much of the file is read; where its size is not known
     [null, /^(?!.*%).*7 lines/s],
   ] as const) {
     const { progress, text } = terminal(true);
-    progress.update({ bytesRead: 2, totalBytes, lines: 7, accepted: 7, refused: 0 });
+    progress.update({ bytesRead: 2, totalBytes, lines: 7, accepted: 7, refused: 0, isInboxFull: false });
     progress.done(SUMMARY);
     expect(text()).toMatch(expected);
   }

@@ -63,7 +63,7 @@ export class MetricsUnderTest {
     links: RollupPayload["links"] = [],
   ): Promise<void> {
     const changes = new RollupChanges();
-    changes.add(tenantId, zone, {
+    changes.add(tenantId, [zone], {
       cells: cells.map((cell) => [
         cell.campaignId,
         cell.basis ?? "EVENT",

@@ -34,6 +34,7 @@ test("what is noted is told under its name and labels", async () => {
   telemetry.cache("redis");
   telemetry.acceptedEvents(5);
   telemetry.refusedEvents("INVALID", 2);
+  telemetry.refusedCall({ scope: "tenant", measure: "age" });
   telemetry.appliedEvents("duplicate", 4);
   telemetry.rollupLag(0.04);
   telemetry.inbox(7, 1.5);
@@ -49,6 +50,7 @@ test("what is noted is told under its name and labels", async () => {
     'mailtally_cache_answers_total{layer="redis"} 1',
     "mailtally_events_accepted_total 5",
     'mailtally_events_refused_total{code="INVALID"} 2',
+    'mailtally_calls_refused_total{scope="tenant",measure="age"} 1',
     'mailtally_events_applied_total{outcome="duplicate"} 4',
     "mailtally_rollup_lag_seconds_count 1",
     "mailtally_inbox_events 7",

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { defineStatement } from "../../src/database/statement.js";
 import { type TenantId, uuidv7 } from "../../src/ids.js";
 import { holdProjectorLock, lockProjectorsOut } from "../../src/rollups/projector-lock.js";
-import { openSnapshotPair } from "../../src/rollups/snapshot-pair.js";
+import { openSnapshotPair } from "../../src/rollups/verify/snapshot-pair.js";
 import { beginAsWorker, writeAsWorker } from "../../src/tenancy/transactions.js";
 import { waitFor } from "../support/wait-for.js";
 import { providePools } from "./rollup-scene.js";

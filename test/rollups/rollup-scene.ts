@@ -15,7 +15,7 @@ import {
   type TenantId,
   uuidv7,
 } from "../../src/ids.js";
-import { recordBatch } from "../../src/ingest/record-batch.js";
+import { eventsOf, recordBatch } from "../../src/ingest/record-batch.js";
 import { Projector } from "../../src/rollups/projector.js";
 import { writeAsWorker } from "../../src/tenancy/transactions.js";
 import type { EpochMicros } from "../../src/time/instant.js";
@@ -23,7 +23,7 @@ import type { TimeZoneId } from "../../src/time/time-zone.js";
 import { createTestDatabases, type TestDatabases } from "../support/test-databases.js";
 import { waitFor } from "../support/wait-for.js";
 
-interface TestPools {
+export interface TestPools {
   readonly events: Pool<"events">;
   readonly metrics: Pool<"metrics">;
 }
@@ -37,7 +37,7 @@ export function providePools(): TestPools & { readonly eventsUrl: string } {
   let databases: TestDatabases;
   beforeAll(async () => {
     databases = await createTestDatabases();
-    const shared = { maxConnections: 4, waitTimeoutMs: 10_000, preparedStatements: true, log };
+    const shared = { maxConnections: 16, waitTimeoutMs: 10_000, preparedStatements: true, log };
     Object.assign(provided, {
       eventsUrl: databases.eventsUrl,
       events: new Pool({ database: "events", url: databases.eventsUrl, ...shared }),
@@ -115,14 +115,20 @@ export async function recordEvents(
   const row = {
     id: 0,
     lane: LANES.LIVE,
+    is_retry: false,
     tenant_id: tenantId,
     receipt_id: uuidv7() as ReceiptId,
     format: 1,
     event_count: payload.length,
     received_at: NOW,
-    payload,
+    attempts: 0,
+    first_failed_at: null,
+    payload: JSON.stringify(payload),
   };
-  await writeAsWorker(events, (session) => recordBatch(session, [row], { maxLinksPerCampaign, now: NOW }));
+  const rows = [row];
+  await writeAsWorker(events, (session) =>
+    recordBatch(session, rows, eventsOf(rows), { maxLinksPerCampaign, now: NOW }),
+  );
 }
 
 const countMessages = defineStatement<"events", [], { messages: number }>(

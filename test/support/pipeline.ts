@@ -5,9 +5,11 @@ import { Pool, type Preamble } from "../../src/database/pool.js";
 import { defineStatement, type Statement } from "../../src/database/statement.js";
 import { RecipientKeys } from "../../src/events/event-key.js";
 import { Partitions } from "../../src/events/partitions.js";
+import { RetentionFloor } from "../../src/events/retention-floor.js";
 import { type TenantId, uuidv7 } from "../../src/ids.js";
 import { InboxWriter } from "../../src/ingest/inbox-writer.js";
 import { Intake, type IntakeLimits } from "../../src/ingest/intake.js";
+import type { RetryLimits } from "../../src/ingest/dead-letters/retries.js";
 import { Worker } from "../../src/ingest/worker.js";
 import { Projector } from "../../src/rollups/projector.js";
 import { writeAsWorker } from "../../src/tenancy/transactions.js";
@@ -25,6 +27,9 @@ const TEST_LIMITS: IntakeLimits = {
   eventRetentionDays: null,
 };
 
+/** Soon over: a test that poisons an event waits for its burial. */
+export const TEST_RETRIES: RetryLimits = { maxAttempts: 3, firstDelayMs: 5, maxDelayMs: 20 };
+
 const insertTenant = defineStatement<"metrics", [TenantId, slug: string, zone: string, now: string], never>(
   "metrics",
   "test.insert_tenant",
@@ -39,7 +44,13 @@ const countPending = defineStatement<"events", [], { pending: number }>(
 
 /** The whole path of an event, on databases of its own. */
 export async function startPipeline(
-  options: { workers?: number; projectors?: number; limits?: Partial<IntakeLimits>; maxLinksPerCampaign?: number } = {},
+  options: {
+    workers?: number;
+    projectors?: number;
+    limits?: Partial<IntakeLimits>;
+    maxLinksPerCampaign?: number;
+    partitions?: (events: Pool<"events">) => Partitions;
+  } = {},
 ) {
   const databases = await createTestDatabases();
   const log = pino({ level: process.env["TEST_LOG_LEVEL"] ?? "silent" });
@@ -50,17 +61,18 @@ export async function startPipeline(
   const inbox = new InboxWriter(events);
   const recipientKeys = new RecipientKeys(createSecretKey(Buffer.alloc(32, "test")));
   const limits = { ...TEST_LIMITS, ...options.limits };
-  const intake = new Intake({ campaigns, inbox, recipientKeys, limits, now });
+  const intake = new Intake({ campaigns, inbox, recipientKeys, floor: new RetentionFloor(events), limits, now });
   const workers = Array.from(
     { length: options.workers ?? 1 },
     () =>
       new Worker({
         events,
-        partitions: new Partitions(events),
+        partitions: options.partitions?.(events) ?? new Partitions(events),
         concurrency: 1,
         maxEventsPerBatch: 1000,
         pollMs: 5,
         maxLinksPerCampaign: options.maxLinksPerCampaign ?? 1000,
+        retries: TEST_RETRIES,
         now,
         log,
       }),

@@ -4,6 +4,7 @@ import path from "node:path";
 import { pino } from "pino";
 import { createApiKey } from "../../src/access/api-keys.js";
 import { type Scope, SCOPES } from "../../src/access/scope.js";
+import { OPERATOR } from "../../src/audit/audit-entry.js";
 import { readConfig } from "../../src/config.js";
 import type { TenantId } from "../../src/ids.js";
 import { Telemetry } from "../../src/observability/telemetry.js";
@@ -60,6 +61,8 @@ export async function startProduct(options: ProductOptions = {}) {
     METRICS_DATABASE_URL: metricsUrl,
     MAILTALLY_SECRET: "a secret of the tests, long enough for it",
     WORKER_POLL_MS: "5",
+    WORKER_MAX_ATTEMPTS: "3",
+    WORKER_RETRY_FIRST_MS: "5",
     ...options.env,
   });
   const log = pino({ level: process.env["TEST_LOG_LEVEL"] ?? "silent" });
@@ -101,7 +104,7 @@ export async function startProduct(options: ProductOptions = {}) {
     },
     async createKey(tenantId: TenantId, scopes: readonly Scope[] = SCOPES): Promise<string> {
       const { secret } = await writeAsTenant(pools.metrics, tenantId, (session) =>
-        createApiKey(session, tenantId, { name: "Test", scopes, expiresAt: null }, systemClock()),
+        createApiKey(session, tenantId, { name: "Test", scopes, expiresAt: null }, OPERATOR, systemClock()),
       );
       return secret;
     },

@@ -5,6 +5,8 @@ export interface SeverableProxy {
   readonly url: string;
   /** Cuts every connection and refuses new ones, as a server that died does. */
   sever(): Promise<void>;
+  /** Lets nothing more through on the connections there are, and closes none: the other side is gone without a word. */
+  freeze(): void;
   /** Takes connections again, and lets nothing through, as a network that swallows packets does. */
   swallow(): Promise<void>;
   restore(): Promise<void>;
@@ -41,6 +43,9 @@ export async function startSeverableProxy(target: string): Promise<SeverableProx
   return {
     url: url.href,
     sever: cut,
+    freeze: () => {
+      for (const socket of sockets) socket.unpipe().pause();
+    },
     swallow: async () => {
       await cut();
       isSwallowing = true;

@@ -1,17 +1,18 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Pool } from "../../src/database/pool.js";
 import { defineStatement } from "../../src/database/statement.js";
-import { createTenant, findTenant, findTenantBySlug } from "../../src/tenancy/tenants.js";
+import type { TenantId } from "../../src/ids.js";
+import { createTenant, findTenant, findTenantBySlug, updateTenant } from "../../src/tenancy/tenants.js";
 import { writeAsTenant, writeAsWorker } from "../../src/tenancy/transactions.js";
 import { metricsPool, START } from "../access/access-fixture.js";
 import { createTestDatabases, type TestDatabases } from "../support/test-databases.js";
 
 let databases: TestDatabases;
 let pool: Pool<"metrics">;
-const readVersions = defineStatement<"metrics", [], { tenant_id: string }>(
+const readVersions = defineStatement<"metrics", [], { tenant_id: string; version: number }>(
   "metrics",
   "test.versions",
-  "select tenant_id from tenant_versions",
+  "select tenant_id, version from tenant_versions",
 );
 
 beforeAll(async () => {
@@ -29,7 +30,7 @@ test("a new tenant is found by its slug and by itself, and has a version to move
   expect(await findTenantBySlug(pool, "acme")).toEqual(tenant);
   expect(await writeAsTenant(pool, tenant.id, (session) => findTenant(session, tenant.id))).toEqual(tenant);
   const versions = await writeAsWorker(pool, (session) => session.run(readVersions()));
-  expect(versions).toContainEqual({ tenant_id: tenant.id });
+  expect(versions).toContainEqual({ tenant_id: tenant.id, version: 1 });
 });
 
 test("a tenant does not find another one, whatever its query names", async () => {
@@ -66,4 +67,41 @@ test("a time zone that is none is refused by name", async () => {
     code: "BAD_INPUT",
     field: ["timeZone"],
   });
+});
+
+const readTrail = defineStatement<
+  "metrics",
+  [TenantId],
+  { action: string; actor: string; before: unknown; after: unknown }
+>(
+  "metrics",
+  "test.trail",
+  "select action, actor, before, after from audit_entries where tenant_id = $1 order by id desc",
+);
+
+test("a change of a tenant moves its version and leaves one entry, and a change to what it is already neither", async () => {
+  const { id } = await createTenant(pool, { slug: "changing", timeZone: "UTC" }, START);
+  const changed = await updateTenant(pool, id, { timeZone: "asia/kathmandu" }, START);
+  expect(changed).toMatchObject({ name: "changing", timeZone: "Asia/Kathmandu", rollupTimeZone: "UTC" });
+  await updateTenant(pool, id, { timeZone: "Asia/Kathmandu", name: " changing " }, START);
+
+  const [newest, ...older] = await writeAsWorker(pool, (session) => session.run(readTrail(id)));
+  expect(newest).toEqual({
+    action: "TENANT_UPDATED",
+    actor: "OPERATOR",
+    before: { timeZone: "UTC" },
+    after: { timeZone: "Asia/Kathmandu" },
+  });
+  expect(older).toHaveLength(1);
+  const versions = await writeAsWorker(pool, (session) => session.run(readVersions()));
+  expect(versions).toContainEqual({ tenant_id: id, version: 2 });
+});
+
+test.each([
+  [{ timeZone: "Mars/Olympus" }, ["timeZone"]],
+  [{ name: " " }, ["name"]],
+])("%j is refused by name, and changes nothing", async (changes, field) => {
+  const { id, slug } = await createTenant(pool, { slug: `kept-${field[0]?.toLowerCase()}`, timeZone: "UTC" }, START);
+  await expect(updateTenant(pool, id, changes, START)).rejects.toMatchObject({ code: "BAD_INPUT", field });
+  expect(await findTenantBySlug(pool, slug)).toMatchObject({ name: slug, timeZone: "UTC" });
 });

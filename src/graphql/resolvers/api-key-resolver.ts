@@ -1,6 +1,6 @@
 import { Arg, Ctx, ID, Mutation, Resolver } from "type-graphql";
 import { type ApiKey, createApiKey, revokeApiKey, rotateApiKey } from "../../access/api-keys.js";
-import { assertMayGrant } from "../../access/principal.js";
+import { actorOf, assertMayGrant } from "../../access/principal.js";
 import { PublicError } from "../../errors.js";
 import { type ApiKeyId, encodeGlobalId, uuidOfGlobalId } from "../../ids.js";
 import { writeAsTenant } from "../../tenancy/transactions.js";
@@ -32,7 +32,7 @@ export class ApiKeyResolver {
       assertMayGrant(principal, input.scopes);
       const { name, scopes, expiresAt = null } = input;
       return writeAsTenant(services.metrics, tenantId, (session) =>
-        createApiKey(session, tenantId, { name, scopes, expiresAt }, now),
+        createApiKey(session, tenantId, { name, scopes, expiresAt }, actorOf(principal), now),
       );
     });
     if (result === null) return { apiKey: null, secret: null, userErrors };
@@ -65,11 +65,11 @@ export class ApiKeyResolver {
     @Arg("id", () => ID, { description: "The key." }) id: string,
     @Ctx() context: RequestContext,
   ): Promise<RevokeApiKeyPayload> {
-    const { services, tenantId, now } = context.require("MANAGE_KEYS");
+    const { services, tenantId, principal, now } = context.require("MANAGE_KEYS");
     const { result, userErrors } = await withUserErrors(
       () =>
         writeAsTenant(services.metrics, tenantId, async (session) =>
-          revokeApiKey(session, tenantId, apiKeyIdOf(id), now),
+          revokeApiKey(session, tenantId, apiKeyIdOf(id), actorOf(principal), now),
         ),
       AT_ID,
     );

@@ -1,4 +1,5 @@
 import { Arg, Ctx, ID, Mutation, Resolver } from "type-graphql";
+import { actorOf } from "../../access/principal.js";
 import { PublicError } from "../../errors.js";
 import { type CampaignId, uuidOfGlobalId } from "../../ids.js";
 import type { RequestContext, TenantContext } from "../context.js";
@@ -17,13 +18,17 @@ export class CampaignMutationResolver {
   ): Promise<CampaignPayload> {
     return change(context, (tenant) => {
       const { externalId, name, subject, tags, sentAt } = input;
-      return tenant.services.campaigns.create(tenant.tenantId, {
-        externalId: externalId ?? null,
-        name,
-        subject: subject ?? null,
-        tags: tags ?? [],
-        sentAt: sentAt ?? null,
-      });
+      return tenant.services.campaigns.create(
+        tenant.tenantId,
+        {
+          externalId: externalId ?? null,
+          name,
+          subject: subject ?? null,
+          tags: tags ?? [],
+          sentAt: sentAt ?? null,
+        },
+        actorOf(tenant.principal),
+      );
     });
   }
 
@@ -36,7 +41,7 @@ export class CampaignMutationResolver {
       context,
       async (tenant) => {
         const id = campaignIdOf(input.id);
-        await tenant.services.campaigns.update(tenant.tenantId, id, input);
+        await tenant.services.campaigns.update(tenant.tenantId, id, input, actorOf(tenant.principal));
         return id;
       },
       (field) => field ?? ["input", "id"],
@@ -53,7 +58,7 @@ export class CampaignMutationResolver {
     return change(
       context,
       async (tenant) => {
-        await tenant.services.campaigns.archive(tenant.tenantId, campaignIdOf(id));
+        await tenant.services.campaigns.archive(tenant.tenantId, campaignIdOf(id), actorOf(tenant.principal));
         return campaignIdOf(id);
       },
       AT_ID,
@@ -68,7 +73,7 @@ export class CampaignMutationResolver {
     return change(
       context,
       async (tenant) => {
-        await tenant.services.campaigns.restore(tenant.tenantId, campaignIdOf(id));
+        await tenant.services.campaigns.restore(tenant.tenantId, campaignIdOf(id), actorOf(tenant.principal));
         return campaignIdOf(id);
       },
       AT_ID,

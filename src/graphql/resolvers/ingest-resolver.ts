@@ -1,20 +1,26 @@
 import { Arg, Ctx, Mutation, Resolver } from "type-graphql";
 import { LANES } from "../../events/outbox.js";
 import { encodeGlobalId } from "../../ids.js";
+import { DEAD_REASONS } from "../../ingest/dead-letters/dead-reason.js";
 import type { IntakeAnswer } from "../../ingest/inbox-writer.js";
 import { findReceipt, type Receipt } from "../../ingest/receipts.js";
 import type { RequestContext, TenantContext } from "../context.js";
 import { IngestReceiptType, RecordEventsInput, RecordEventsPayload } from "../types/event-input-type.js";
 
 export function receiptOf(receipt: Receipt): IngestReceiptType {
-  return Object.assign(new IngestReceiptType(), receipt, { id: encodeGlobalId("IngestReceipt", receipt.id) });
+  const { id, reason: reasonCode } = receipt;
+  return Object.assign(new IngestReceiptType(), receipt, {
+    id: encodeGlobalId("IngestReceipt", id),
+    reasonCode,
+    reason: reasonCode === null ? null : DEAD_REASONS[reasonCode],
+  });
 }
 
 @Resolver()
 export class IngestResolver {
   @Mutation(() => RecordEventsPayload, {
     description:
-      "Records events. Each is judged by itself: the good are accepted and durable before the answer, the others returned by index. Needs the scope WRITE_EVENTS.",
+      "Records events. Each is judged by itself: the good are accepted and durable before the answer, the others returned by index. While too many events wait to be recorded the call is refused with OVERLOADED and retryAfter, in seconds, and nothing of it is recorded. Needs the scope WRITE_EVENTS.",
   })
   async recordEvents(
     @Arg("input", () => RecordEventsInput, { description: "The events." }) input: RecordEventsInput,
@@ -41,5 +47,6 @@ async function receiptOfAnswer(tenant: TenantContext, answer: IntakeAnswer): Pro
   if (id === null) return null;
   const isRepeated = acceptedAt < tenant.now;
   const found = isRepeated ? await findReceipt(tenant.events, tenant.tenantId, id) : null;
-  return receiptOf(found ?? { id, status: "QUEUED", acceptedAt, appliedAt: null, recordedCount: 0, duplicateCount: 0 });
+  const queued = { appliedAt: null, recordedCount: 0, duplicateCount: 0, reason: null } as const;
+  return receiptOf(found ?? { id, status: "QUEUED", acceptedAt, ...queued });
 }

@@ -1,7 +1,17 @@
 import { Arg, Ctx, ID, Query, Resolver } from "type-graphql";
 import { findApiKeys } from "../../access/api-keys.js";
 import { PublicError } from "../../errors.js";
-import { type ApiKeyId, type CampaignId, isUuid, type ReceiptId, typeOfGlobalId, uuidOfGlobalId } from "../../ids.js";
+import {
+  type ApiKeyId,
+  type AuditEntryId,
+  type CampaignId,
+  type DeadLetterId,
+  isUuid,
+  type ReceiptId,
+  typeOfGlobalId,
+  uuidOfGlobalId,
+} from "../../ids.js";
+import { findDeadLetter } from "../../ingest/dead-letters/dead-letter-pages.js";
 import { findReceipt } from "../../ingest/receipts.js";
 import { campaignOf } from "../campaign-node.js";
 import type { RequestContext, TenantContext } from "../context.js";
@@ -9,6 +19,8 @@ import { eventOf } from "../event-node.js";
 import { eventReferenceOf } from "../loaders.js";
 import { NodeType } from "../types/node-type.js";
 import { apiKeyOf } from "./api-key-resolver.js";
+import { AUDIT_SUBJECTS, auditEntryOf } from "./audit-resolver.js";
+import { deadLetterOf } from "./dead-letter-resolver.js";
 import { receiptOf } from "./ingest-resolver.js";
 import { tenantOf } from "./viewer-resolver.js";
 
@@ -33,11 +45,23 @@ const FINDERS: Readonly<Record<string, Find>> = {
     const [apiKey] = await findApiKeys(tenant.metrics, tenant.tenantId, [uuid as ApiKeyId]);
     return apiKey === undefined ? null : apiKeyOf(apiKey);
   },
+  async AuditEntry(tenant, id) {
+    const uuid = uuidOfGlobalId("AuditEntry", id);
+    if (uuid === null || !tenant.may("MANAGE_CAMPAIGNS", "MANAGE_KEYS")) return null;
+    const row = await tenant.loaders.auditEntry.load(uuid as AuditEntryId);
+    return row === null || !tenant.may(AUDIT_SUBJECTS[row.subject].scope) ? null : auditEntryOf(row);
+  },
   async IngestReceipt(tenant, id) {
     const uuid = uuidOfGlobalId("IngestReceipt", id);
     if (uuid === null || !isUuid(uuid) || !tenant.may("WRITE_EVENTS")) return null;
     const receipt = await findReceipt(tenant.events, tenant.tenantId, uuid as ReceiptId);
     return receipt === null ? null : receiptOf(receipt);
+  },
+  async DeadLetter(tenant, id) {
+    const uuid = uuidOfGlobalId("DeadLetter", id);
+    if (uuid === null || !tenant.may("OPERATE")) return null;
+    const letter = await findDeadLetter(tenant.events, tenant.tenantId, uuid as DeadLetterId);
+    return letter === null ? null : deadLetterOf(letter);
   },
   async Event(tenant, id) {
     const reference = eventReferenceOf(id);

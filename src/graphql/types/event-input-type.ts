@@ -1,10 +1,12 @@
 import { Field, ID, InputType, Int, ObjectType } from "type-graphql";
 import type { BounceClass, EventInput, EventType, TrafficVerdict } from "../../events/event.js";
+import type { ReceiptReason } from "../../ingest/dead-letters/dead-reason.js";
 import type { ReceiptStatus } from "../../ingest/receipts.js";
 import type { RefusalCode } from "../../ingest/judge-event.js";
 import type { EpochMicros } from "../../time/instant.js";
 import {
   BounceClassEnum,
+  DeadReasonEnum,
   EventRefusalCodeEnum,
   EventTypeEnum,
   IngestStatusEnum,
@@ -156,6 +158,12 @@ export class IngestReceiptType extends NodeType {
 
   @Field(() => BigIntScalar, { description: "Events met so far whose id had been recorded before." })
   duplicateCount!: number;
+
+  @Field(() => DeadReasonEnum, { nullable: true, description: "Why the call is DEAD; null where it is not." })
+  reasonCode!: ReceiptReason | null;
+
+  @Field(() => String, { nullable: true, description: "The same for people; null where the call is not DEAD." })
+  reason!: string | null;
 }
 
 @ObjectType("EventRefusal", {

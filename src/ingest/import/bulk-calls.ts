@@ -1,19 +1,10 @@
 /**
  * An import's calls to intake: several in flight, so that one's events are judged while another's are stored, and no more,
- * so that a slow database slows the reading of the file down. A call that fails because a part is away is made again, with
- * growing pauses, for a bounded time; making it again counts nothing twice, since every event has an id of its own or one
- * derived from its content.
+ * so that a slow database or a full inbox slows the reading of the file down (accept-bulk.ts).
  */
-import { setTimeout as pause } from "node:timers/promises";
-import { PublicError } from "../../errors.js";
 import type { EventInput } from "../../events/event.js";
-import { LANES } from "../../events/outbox.js";
-import type { TenantId } from "../../ids.js";
+import { acceptBulk, type BulkOptions, isPassing } from "../accept-bulk.js";
 import type { IntakeAnswer } from "../inbox-writer.js";
-import type { Intake } from "../intake.js";
-
-const FIRST_PAUSE_MS = 200;
-const LONGEST_PAUSE_MS = 10_000;
 
 export interface Batch {
   readonly events: readonly EventInput[];
@@ -21,14 +12,8 @@ export interface Batch {
   readonly lines: readonly number[];
 }
 
-export interface BulkCallsOptions {
-  readonly intake: Intake;
-  readonly tenantId: TenantId;
+export interface BulkCallsOptions extends BulkOptions {
   readonly maxCallsInFlight: number;
-  /** How long one call is made again and again before it counts as failed. */
-  readonly retryForMs: number;
-  /** Ends the pauses: what cannot be stored at the first attempt is left. */
-  readonly signal?: AbortSignal | undefined;
   readonly onAnswer: (batch: Batch, answer: IntakeAnswer) => void;
 }
 
@@ -84,7 +69,7 @@ export class BulkCalls {
     const entry = { batch, isStored: false };
     this.#unsettled.push(entry);
     try {
-      this.#options.onAnswer(batch, await this.#acceptPatiently(batch));
+      this.#options.onAnswer(batch, await acceptBulk(this.#options, batch.events));
       entry.isStored = true;
     } catch (error) {
       // Cut short by whoever asked for the end: no failure, but not stored either.
@@ -94,23 +79,4 @@ export class BulkCalls {
       this.#durableThroughLine = this.#unsettled.shift()?.batch.lines.at(-1) ?? this.#durableThroughLine;
     }
   }
-
-  async #acceptPatiently(batch: Batch): Promise<IntakeAnswer> {
-    const { intake, tenantId, retryForMs, signal } = this.#options;
-    const deadline = performance.now() + retryForMs;
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-      try {
-        return await intake.accept({ tenantId, lane: LANES.BULK, events: batch.events });
-      } catch (error) {
-        if (!isPassing(error) || signal?.aborted === true || performance.now() >= deadline) throw error;
-        // Jitter, so that the calls in flight and other imports do not come back all at once.
-        const waitMs = Math.max(pauseMs, (error.retryAfterSeconds ?? 0) * 1000) * (0.75 + Math.random() / 2);
-        await pause(waitMs, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
-      }
-    }
-  }
-}
-
-function isPassing(error: unknown): error is PublicError {
-  return error instanceof PublicError && (error.code === "UNAVAILABLE" || error.code === "OVERLOADED");
 }

@@ -20,6 +20,8 @@ export interface ImportState {
   readonly lines: number;
   readonly accepted: number;
   readonly refused: number;
+  /** Too much waits to be recorded: the import rests until there is room. */
+  readonly isInboxFull: boolean;
 }
 
 /** Who is told how an import goes. `done` comes once and last, also where the import fails. */

@@ -36,10 +36,15 @@ export class ImportRun {
   #recordCount = 0;
   #acceptedCount = 0;
   #refusedCount = 0;
+  #isInboxFull = false;
 
   constructor(options: ImportRunOptions) {
     this.#options = options;
-    this.#calls = new BulkCalls({ ...options, onAnswer: (batch, answer) => this.#settleBatch(batch, answer) });
+    this.#calls = new BulkCalls({
+      ...options,
+      onAnswer: (batch, answer) => this.#settleBatch(batch, answer),
+      onFull: () => this.#noteFull(),
+    });
   }
 
   get summary(): ImportSummary {
@@ -115,7 +120,13 @@ export class ImportRun {
     await this.#calls.send(batch);
   }
 
+  #noteFull(): void {
+    this.#isInboxFull = true;
+    this.#report();
+  }
+
   #settleBatch(batch: Batch, answer: IntakeAnswer): void {
+    this.#isInboxFull = false;
     this.#acceptedCount += answer.acceptedCount;
     this.#refusedCount += answer.refused.length;
     for (const { index, code, field, message } of answer.refused) {
@@ -132,6 +143,7 @@ export class ImportRun {
       lines: this.#recordCount,
       accepted: this.#acceptedCount,
       refused: this.#refusedCount,
+      isInboxFull: this.#isInboxFull,
     });
   }
 }

@@ -5,6 +5,7 @@ import type { ImportProgress, ImportState, ImportSummary } from "./import-progre
 const PLAIN_INTERVAL_MS = 5_000;
 const RATE_WINDOW_MS = 2_000;
 const MAX_REFUSALS_SHOWN = 100;
+const FULL = "waiting until workers have recorded more";
 
 /** Shows a state. Lines that must stay are written through it, or a bar would paint over them. */
 interface Display {
@@ -70,7 +71,7 @@ function summaryLines(summary: ImportSummary, refusals: ReadonlyMap<string, numb
 }
 
 function barOn(stream: NodeJS.WriteStream): Display {
-  const counts = "{lines} lines | {eventsPerSecond}/s | {refused} refused";
+  const counts = "{lines} lines | {eventsPerSecond}/s | {refused} refused{full}";
   // The program decides what SIGINT does: the bar's own listener would keep the process alive.
   const options = { stream, hideCursor: true, gracefulExit: false, etaBuffer: 200 };
   let shown: { bars: MultiBar; bar: ReturnType<MultiBar["create"]> } | null = null;
@@ -78,12 +79,13 @@ function barOn(stream: NodeJS.WriteStream): Display {
     // Without an end in sight there is nothing to fill a bar with.
     const format = totalBytes === null ? counts : `{bar} {percentage}% | ${counts} | {eta_formatted} left`;
     const bars = new MultiBar({ ...options, format }, Presets.shades_classic);
-    return { bars, bar: bars.create(totalBytes ?? 0, 0, { lines: 0, eventsPerSecond: 0, refused: 0 }) };
+    return { bars, bar: bars.create(totalBytes ?? 0, 0, { lines: 0, eventsPerSecond: 0, refused: 0, full: "" }) };
   };
   return {
     show(state, eventsPerSecond) {
       shown ??= startWith(state);
-      shown.bar.update(state.bytesRead, { lines: state.lines, eventsPerSecond, refused: state.refused });
+      const full = state.isInboxFull ? ` | ${FULL}` : "";
+      shown.bar.update(state.bytesRead, { lines: state.lines, eventsPerSecond, refused: state.refused, full });
     },
     write(line) {
       if (shown === null) stream.write(`${line}\n`);
@@ -100,13 +102,19 @@ function barOn(stream: NodeJS.WriteStream): Display {
 
 function plainOn(stream: NodeJS.WriteStream): Display {
   let shownAt = performance.now();
+  let wasFull = false;
   return {
-    show({ bytesRead, totalBytes, lines, refused }, eventsPerSecond) {
+    show({ bytesRead, totalBytes, lines, refused, isInboxFull }, eventsPerSecond) {
       const now = performance.now();
-      if (now - shownAt < PLAIN_INTERVAL_MS) return;
+      const isNews = isInboxFull && !wasFull;
+      if (now - shownAt < PLAIN_INTERVAL_MS && !isNews) return;
       shownAt = now;
+      // Kept until the next line: near the mark an import rests and goes on many times a second.
+      wasFull = isInboxFull;
       const percent = totalBytes === null ? "" : `${Math.floor((100 * bytesRead) / Math.max(totalBytes, 1))}%, `;
-      stream.write(`${percent}${lines} lines, ${eventsPerSecond}/s, ${refused} refused\n`);
+      stream.write(
+        `${percent}${lines} lines, ${eventsPerSecond}/s, ${refused} refused${isInboxFull ? `, ${FULL}` : ""}\n`,
+      );
     },
     write: (line) => stream.write(`${line}\n`),
     stop: () => undefined,

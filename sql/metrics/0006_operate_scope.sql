@@ -1,0 +1,3 @@
+set local role mailtally_owner;
+
+alter type scope add value 'OPERATE';

@@ -1,0 +1,51 @@
+import { pino } from "pino";
+import { expect, onTestFinished, test } from "vitest";
+import { DatabaseUnreachable } from "../../src/database/database-away.js";
+import { Pool, type Preamble } from "../../src/database/pool.js";
+import { defineStatement } from "../../src/database/statement.js";
+import { type SeverableProxy, startSeverableProxy } from "../support/severable-proxy.js";
+import { createTestDatabases } from "../support/test-databases.js";
+
+const BEGIN = "begin" as Preamble;
+const ask = defineStatement<"events", [], { one: number }>("events", "test.ask", "select 1 as one");
+
+async function poolThroughProxy(): Promise<{ readonly pool: Pool<"events">; readonly proxy: SeverableProxy }> {
+  const databases = await createTestDatabases();
+  const proxy = await startSeverableProxy(databases.eventsUrl);
+  const pool = new Pool({
+    database: "events",
+    url: proxy.url,
+    maxConnections: 1,
+    waitTimeoutMs: 10_000,
+    answerTimeoutMs: 200,
+    preparedStatements: true,
+    log: pino({ level: "silent" }),
+  });
+  onTestFinished(async () => {
+    await pool.stop();
+    await proxy.stop();
+    await databases.drop();
+  });
+  return { pool, proxy };
+}
+
+test.each(["a statement", "a commit", "the beginning of a transaction"])(
+  "%s that gets no answer fails, and its connection is replaced by one that answers",
+  async (where) => {
+    const { pool, proxy } = await poolThroughProxy();
+    await pool.transaction(BEGIN, (session) => session.run(ask()));
+    if (where === "the beginning of a transaction") proxy.freeze();
+    const hanging = pool.transaction(BEGIN, async (session) => {
+      if (where === "a statement") proxy.freeze();
+      await session.run(ask());
+      if (where === "a commit") proxy.freeze();
+    });
+    // The pool has one connection: whoever comes next waits for it.
+    const next = hanging
+      .catch(() => proxy.restore())
+      .then(() => pool.transaction(BEGIN, (session) => session.run(ask())));
+    await expect(hanging).rejects.toBeInstanceOf(DatabaseUnreachable);
+    expect(await next).toEqual([{ one: 1 }]);
+    expect(pool.usage).toEqual({ total: 1, idle: 1, waiting: 0 });
+  },
+);
