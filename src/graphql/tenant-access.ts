@@ -39,6 +39,7 @@ export class TenantAccess {
   readonly metrics: TenantReads<"metrics">;
   /** When the request began. */
   readonly now: EpochMicros;
+  #state: Promise<TenantState> | undefined;
 
   constructor(services: Services, principal: Principal) {
     this.services = services;
@@ -49,9 +50,12 @@ export class TenantAccess {
     this.metrics = new TenantReads(services.metrics, principal.tenantId);
   }
 
-  /** The tenant's zones, and the version of its data. */
+  /**
+   * The tenant's zones, and the version of its data, as the first who asked in this request found them: all parts of an answer
+   * have the same days, and what they load is asked for together.
+   */
   state(): Promise<TenantState> {
-    return this.services.tenantStates.read(this.tenantId);
+    return (this.#state ??= this.services.tenantStates.read(this.tenantId));
   }
 
   /**
