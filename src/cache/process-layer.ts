@@ -16,7 +16,8 @@ export class ProcessLayer {
   readonly #answers: LRUCache<string, StoredAnswer>;
 
   constructor(limits: { readonly maxEntries: number; readonly maxBytes: number }) {
-    this.#answers = new LRUCache({ max: limits.maxEntries, maxSize: limits.maxBytes });
+    // No room at all is room for less than any entry takes: lru-cache takes 0 for no limit.
+    this.#answers = new LRUCache({ max: limits.maxEntries, maxSize: Math.max(1, limits.maxBytes) });
   }
 
   get(address: string, now: number): StoredAnswer | undefined {

@@ -233,6 +233,10 @@ test("the process keeps no more answers and no more bytes than it may", async ()
   expect(small.layers).toEqual(["miss", "miss", "miss", "process", "miss"]);
   expect((await ask(small, 4, large.repeat(10))).value).toHaveLength(100_000);
   expect((await ask(small, 1, large)).ageSeconds).not.toBeNull();
+
+  const none = testCache(pool, { maxBytes: 0 });
+  for (const campaign of [1, 1]) expect(await ask(none, campaign, campaign)).toEqual({ value: 1, ageSeconds: null });
+  expect(none.layers).toEqual(["miss", "miss"]);
 });
 
 test("with the database away nothing is served, however fresh", async () => {
