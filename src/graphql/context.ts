@@ -1,15 +1,18 @@
 import { type Principal, requireScope } from "../access/principal.js";
 import type { Scope } from "../access/scope.js";
 import { PublicError } from "../errors.js";
+import { BucketSets } from "./bucket-sets.js";
 import { createLoaders, type Loaders } from "./loaders.js";
 import { type Services, TenantAccess } from "./tenant-access.js";
 
 /** A tenant's request with its loaders: what resolvers get. */
 export class TenantContext extends TenantAccess {
   readonly loaders: Loaders;
+  readonly bucketSets: BucketSets;
 
   constructor(services: Services, principal: Principal) {
     super(services, principal);
+    this.bucketSets = new BucketSets(services.maxSeriesPoints);
     this.loaders = createLoaders(this);
   }
 }

@@ -16,16 +16,14 @@ import { readCampaignTotals } from "../metrics/campaign-totals.js";
 import { type Counts, EMPTY_COUNTS } from "../metrics/counts.js";
 import { type LinkPageRequest, type LinkRow, readLinkPages } from "../metrics/link-pages.js";
 import { chooseRollups } from "../metrics/rollup-choice.js";
-import type { Basis } from "../rollups/measures.js";
 import { findTenant, type Tenant } from "../tenancy/tenants.js";
 import type { EpochMicros } from "../time/instant.js";
+import type { BucketSet } from "./bucket-sets.js";
 import type { TenantAccess } from "./tenant-access.js";
 
-/** Counts of a campaign in buckets: bucket i is [boundaries[i], boundaries[i + 1]). */
-export interface CampaignBuckets {
+interface CampaignBuckets {
   readonly campaignId: CampaignId;
-  readonly boundaries: readonly EpochMicros[];
-  readonly basis: Basis;
+  readonly buckets: BucketSet;
 }
 
 interface CampaignLinks {
@@ -76,8 +74,8 @@ export function createLoaders(tenant: TenantAccess): Loaders {
 
     campaignBuckets: batchedByRest(
       campaignIdOf,
-      ({ boundaries, basis }: CampaignBuckets) => JSON.stringify([boundaries, basis]),
-      async ({ boundaries, basis }, ids) => {
+      ({ buckets }: CampaignBuckets) => buckets.key,
+      async ({ buckets: { boundaries, basis } }, ids) => {
         const { rollupTimeZone } = await tenant.state();
         const range = rangeOf(boundaries);
         const args = { ids, boundaries, basis };

@@ -1,5 +1,5 @@
 import { type Counts, EMPTY_COUNTS } from "../metrics/counts.js";
-import { metricsOf } from "../metrics/kpi.js";
+import { Metrics } from "../metrics/kpi.js";
 import type { EpochMicros } from "../time/instant.js";
 import type { RateProfileName, TrafficName } from "./enums.js";
 import type { MetricsPointType } from "./types/metrics-type.js";
@@ -16,7 +16,7 @@ export function pointsOf(
   boundaries.forEach((start, index) => {
     const end = boundaries[index + 1];
     if (end === undefined) return;
-    const metrics = { from: start, to: end, ...metricsOf(buckets[index] ?? EMPTY_COUNTS, traffic, rates) };
+    const metrics = new Metrics(buckets[index] ?? EMPTY_COUNTS, { from: start, to: end }, traffic, rates);
     points.push({ start, end, isPartial: start <= now && now < end, metrics });
   });
   return points;

@@ -4,6 +4,8 @@
  */
 import { divideDecimal, isZeroDecimal } from "../decimal.js";
 import { type Measure, MEASURES } from "../rollups/measures.js";
+import type { EpochMicros } from "../time/instant.js";
+import type { TimeRange } from "../time/range.js";
 import type { Counts } from "./counts.js";
 
 /** HUMAN leaves out the opens and clicks that were judged MACHINE. */
@@ -39,107 +41,158 @@ export interface Money {
   readonly currency: string;
 }
 
-/** Under the names of the public schema. */
-export interface Metrics {
-  readonly sent: Tally;
-  readonly delivered: Tally;
-  readonly deferred: Tally;
-  readonly bounced: BounceTally;
-  readonly opened: Tally;
-  readonly clicked: Tally;
-  readonly complained: Tally;
-  readonly unsubscribed: Tally;
-  readonly converted: Tally;
-  readonly rejected: Tally;
-  /** By currency; a currency that earned nothing is left out. */
-  readonly revenue: readonly Money[];
-  /** Six decimals; empty where nothing was delivered (PER_SENT: sent). */
-  readonly revenuePerEmail: readonly Money[];
-  readonly deliveryRate: Rate;
-  readonly openRate: Rate;
-  readonly clickRate: Rate;
-  readonly clickToOpenRate: Rate;
-  readonly bounceRate: Rate;
-  readonly hardBounceRate: Rate;
-  readonly complaintRate: Rate;
-  readonly unsubscribeRate: Rate;
-  readonly conversionRate: Rate;
-}
-
 const REVENUE_PER_EMAIL_DECIMALS = 6;
+const NO_MONEY: readonly Money[] = Object.freeze([]);
 
-const POSITIONS = new Map<Measure, number>(MEASURES.map((measure, position) => [measure, position]));
+/** Where each measure stands in Counts, known before the first count is read. */
+const AT = Object.fromEntries(MEASURES.map((measure, position) => [measure, position])) as Record<Measure, number>;
 
-/** The tallies, money and rates of some counts. */
-export function metricsOf(counts: Counts, traffic: Traffic, rates: RateProfile): Metrics {
-  const count = (measure: Measure) => counts.measures[POSITIONS.get(measure) ?? -1] ?? 0;
-  const tally = (total: Measure, unique: Measure): Tally => ({ total: count(total), unique: count(unique) });
+/**
+ * The tallies, money and rates of some counts, under the names of the public schema. Each is worked out when it is read:
+ * a month of 20 campaigns has 600 of these, of which a dashboard reads three numbers each.
+ */
+export class Metrics {
+  /** The range that was answered; null where everything was asked for. */
+  readonly from: EpochMicros | null;
+  readonly to: EpochMicros | null;
+  readonly #measures: readonly number[];
+  readonly #revenueByCurrency: Counts["revenue"];
+  readonly #human: boolean;
+  readonly #perSent: boolean;
 
-  const sent = tally("sent", "unique_sent");
-  const delivered = tally("delivered", "unique_delivered");
-  const human = traffic === "HUMAN";
-  const opened = human ? tally("opened_human", "unique_opened_human") : tally("opened", "unique_opened");
-  const clicked = human ? tally("clicked_human", "unique_clicked_human") : tally("clicked", "unique_clicked");
-  const bounced = bounceTally(count);
-  const complained = tally("complained", "unique_complained");
-  const unsubscribed = tally("unsubscribed", "unique_unsubscribed");
-  const converted = tally("converted", "unique_converted");
-  const reached = rates === "PER_SENT" ? sent.unique : delivered.unique;
-  const revenue = moneyOf(counts.revenue);
+  constructor(counts: Counts, range: TimeRange | null, traffic: Traffic, rates: RateProfile) {
+    this.from = range === null ? null : range.from;
+    this.to = range === null ? null : range.to;
+    this.#measures = counts.measures;
+    this.#revenueByCurrency = counts.revenue;
+    this.#human = traffic === "HUMAN";
+    this.#perSent = rates === "PER_SENT";
+  }
 
-  return {
-    sent,
-    delivered,
-    deferred: tally("deferred", "unique_deferred"),
-    bounced,
-    opened,
-    clicked,
-    complained,
-    unsubscribed,
-    converted,
-    rejected: tally("rejected", "unique_rejected"),
-    revenue,
-    revenuePerEmail: perEmail(revenue, reached),
-    deliveryRate: rate(delivered.unique, sent.unique),
-    openRate: rate(opened.unique, reached),
-    clickRate: rate(clicked.unique, reached),
-    clickToOpenRate: rate(clicked.unique, opened.unique),
-    bounceRate: rate(bounced.unique, sent.unique),
-    hardBounceRate: rate(count("unique_hard_bounced"), sent.unique),
-    complaintRate: rate(complained.unique, reached),
-    unsubscribeRate: rate(unsubscribed.unique, reached),
-    conversionRate: rate(converted.unique, reached),
-  };
-}
+  get sent(): Tally {
+    return this.#tally(AT.sent, AT.unique_sent);
+  }
 
-function bounceTally(count: (measure: Measure) => number): BounceTally {
-  const hard = count("bounced_hard");
-  const soft = count("bounced_soft");
-  const block = count("bounced_block");
-  const undetermined = count("bounced_undetermined");
-  return {
-    total: hard + soft + block + undetermined,
-    unique: count("unique_bounced"),
-    hard,
-    soft,
-    block,
-    undetermined,
-  };
+  get delivered(): Tally {
+    return this.#tally(AT.delivered, AT.unique_delivered);
+  }
+
+  get deferred(): Tally {
+    return this.#tally(AT.deferred, AT.unique_deferred);
+  }
+
+  get bounced(): BounceTally {
+    const hard = this.#count(AT.bounced_hard);
+    const soft = this.#count(AT.bounced_soft);
+    const block = this.#count(AT.bounced_block);
+    const undetermined = this.#count(AT.bounced_undetermined);
+    const total = hard + soft + block + undetermined;
+    return { total, unique: this.#count(AT.unique_bounced), hard, soft, block, undetermined };
+  }
+
+  get opened(): Tally {
+    return this.#human
+      ? this.#tally(AT.opened_human, AT.unique_opened_human)
+      : this.#tally(AT.opened, AT.unique_opened);
+  }
+
+  get clicked(): Tally {
+    return this.#human
+      ? this.#tally(AT.clicked_human, AT.unique_clicked_human)
+      : this.#tally(AT.clicked, AT.unique_clicked);
+  }
+
+  get complained(): Tally {
+    return this.#tally(AT.complained, AT.unique_complained);
+  }
+
+  get unsubscribed(): Tally {
+    return this.#tally(AT.unsubscribed, AT.unique_unsubscribed);
+  }
+
+  get converted(): Tally {
+    return this.#tally(AT.converted, AT.unique_converted);
+  }
+
+  get rejected(): Tally {
+    return this.#tally(AT.rejected, AT.unique_rejected);
+  }
+
+  /** By currency; a currency that earned nothing is left out. */
+  get revenue(): readonly Money[] {
+    return moneyOf(this.#revenueByCurrency);
+  }
+
+  /** Six decimals; empty where nothing was delivered (PER_SENT: sent). */
+  get revenuePerEmail(): readonly Money[] {
+    return perEmail(this.revenue, this.#reached);
+  }
+
+  get deliveryRate(): Rate {
+    return rate(this.#count(AT.unique_delivered), this.#count(AT.unique_sent));
+  }
+
+  get openRate(): Rate {
+    return rate(this.opened.unique, this.#reached);
+  }
+
+  get clickRate(): Rate {
+    return rate(this.clicked.unique, this.#reached);
+  }
+
+  get clickToOpenRate(): Rate {
+    return rate(this.clicked.unique, this.opened.unique);
+  }
+
+  get bounceRate(): Rate {
+    return rate(this.#count(AT.unique_bounced), this.#count(AT.unique_sent));
+  }
+
+  get hardBounceRate(): Rate {
+    return rate(this.#count(AT.unique_hard_bounced), this.#count(AT.unique_sent));
+  }
+
+  get complaintRate(): Rate {
+    return rate(this.#count(AT.unique_complained), this.#reached);
+  }
+
+  get unsubscribeRate(): Rate {
+    return rate(this.#count(AT.unique_unsubscribed), this.#reached);
+  }
+
+  get conversionRate(): Rate {
+    return rate(this.#count(AT.unique_converted), this.#reached);
+  }
+
+  /** What the profile divides by: recipients delivered to, or sent to. */
+  get #reached(): number {
+    return this.#count(this.#perSent ? AT.unique_sent : AT.unique_delivered);
+  }
+
+  #count(position: number): number {
+    return this.#measures[position] ?? 0;
+  }
+
+  #tally(total: number, unique: number): Tally {
+    return { total: this.#count(total), unique: this.#count(unique) };
+  }
 }
 
 function rate(numerator: number, denominator: number): Rate {
   return { value: denominator > 0 ? numerator / denominator : null, numerator, denominator };
 }
 
-function moneyOf(revenue: Counts["revenue"]): Money[] {
-  return Object.entries(revenue)
+function moneyOf(revenue: Counts["revenue"]): readonly Money[] {
+  const entries = Object.entries(revenue);
+  if (entries.length === 0) return NO_MONEY;
+  return entries
     .filter(([, amount]) => !isZeroDecimal(amount))
     .map(([currency, amount]) => ({ amount, currency }))
     .toSorted((a, b) => (a.currency < b.currency ? -1 : 1));
 }
 
-function perEmail(revenue: readonly Money[], emails: number): Money[] {
-  if (emails <= 0) return [];
+function perEmail(revenue: readonly Money[], emails: number): readonly Money[] {
+  if (emails <= 0) return NO_MONEY;
   return revenue.map(({ amount, currency }) => ({
     amount: divideDecimal(amount, emails, REVENUE_PER_EMAIL_DECIMALS),
     currency,

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { addCounts, type Counts, EMPTY_COUNTS } from "../../src/metrics/counts.js";
-import { metricsOf, type RateProfile, type Traffic } from "../../src/metrics/kpi.js";
+import { type RateProfile, type Traffic } from "../../src/metrics/kpi.js";
 import { MEASURES } from "../../src/rollups/measures.js";
 import { measures } from "./metrics-under-test.js";
+import { plainMetrics } from "./plain-metrics.js";
 
 const COUNTS: Counts = {
   measures: measures({
@@ -116,7 +117,7 @@ const GOLDEN: readonly [Traffic, RateProfile, readonly (readonly [number, number
 
 describe("rates", () => {
   test.each(GOLDEN)("of %s traffic under %s divide what their definition says", (traffic, profile, golden) => {
-    const metrics = metricsOf(COUNTS, traffic, profile);
+    const metrics = plainMetrics(COUNTS, traffic, profile);
     const expected = golden.map(([numerator, denominator]) => ({
       value: numerator / denominator,
       numerator,
@@ -129,7 +130,7 @@ describe("rates", () => {
     const counts: Counts = { measures: measures({ unique_clicked: 3, unique_bounced: 1 }), revenue: { EUR: "5" } };
     for (const traffic of ["ALL", "HUMAN"] as const) {
       for (const profile of ["DEFAULT", "PER_SENT"] as const) {
-        const metrics = metricsOf(counts, traffic, profile);
+        const metrics = plainMetrics(counts, traffic, profile);
         for (const name of RATES) expect(metrics[name]).toMatchObject({ value: null, denominator: 0 });
         expect(metrics.bounceRate.numerator).toBe(1);
         expect(metrics.clickToOpenRate.numerator).toBe(traffic === "ALL" ? 3 : 0);
@@ -141,13 +142,13 @@ describe("rates", () => {
 
   test("may pass 1 where clicks without an open exist", () => {
     const counts: Counts = { measures: measures({ unique_clicked: 3, unique_opened: 2 }), revenue: {} };
-    expect(metricsOf(counts, "ALL", "DEFAULT").clickToOpenRate.value).toBe(1.5);
+    expect(plainMetrics(counts, "ALL", "DEFAULT").clickToOpenRate.value).toBe(1.5);
   });
 });
 
 describe("tallies", () => {
   test("count events and recipients, and bounces split their total by class", () => {
-    expect(metricsOf(COUNTS, "ALL", "DEFAULT")).toMatchObject({
+    expect(plainMetrics(COUNTS, "ALL", "DEFAULT")).toMatchObject({
       sent: { total: 1010, unique: 1000 },
       delivered: { total: 960, unique: 800 },
       deferred: { total: 33, unique: 30 },
@@ -162,27 +163,27 @@ describe("tallies", () => {
   });
 
   test("of human traffic differ in opens and clicks alone", () => {
-    const { opened, clicked, openRate, clickRate, clickToOpenRate, ...rest } = metricsOf(COUNTS, "HUMAN", "DEFAULT");
+    const { opened, clicked, openRate, clickRate, clickToOpenRate, ...rest } = plainMetrics(COUNTS, "HUMAN", "DEFAULT");
     expect({ opened, clicked }).toEqual({ opened: { total: 500, unique: 200 }, clicked: { total: 60, unique: 50 } });
     expect([openRate, clickRate, clickToOpenRate].map((rate) => rate.numerator)).toEqual([200, 50, 50]);
-    expect(metricsOf(COUNTS, "ALL", "DEFAULT")).toMatchObject(rest);
+    expect(plainMetrics(COUNTS, "ALL", "DEFAULT")).toMatchObject(rest);
   });
 });
 
 describe("revenue", () => {
   test("is sorted by currency, without those that earned nothing", () => {
-    expect(metricsOf(COUNTS, "ALL", "DEFAULT").revenue).toEqual([
+    expect(plainMetrics(COUNTS, "ALL", "DEFAULT").revenue).toEqual([
       { amount: "1234.50", currency: "EUR" },
       { amount: "10.00", currency: "USD" },
     ]);
   });
 
   test("per email divides by delivered, or by sent under PER_SENT, to six decimals", () => {
-    expect(metricsOf(COUNTS, "HUMAN", "DEFAULT").revenuePerEmail).toEqual([
+    expect(plainMetrics(COUNTS, "HUMAN", "DEFAULT").revenuePerEmail).toEqual([
       { amount: "1.543125", currency: "EUR" },
       { amount: "0.012500", currency: "USD" },
     ]);
-    expect(metricsOf(COUNTS, "ALL", "PER_SENT").revenuePerEmail).toEqual([
+    expect(plainMetrics(COUNTS, "ALL", "PER_SENT").revenuePerEmail).toEqual([
       { amount: "1.234500", currency: "EUR" },
       { amount: "0.010000", currency: "USD" },
     ]);

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { type AcceptedEvent, EVENT_TYPES } from "../../src/events/event.js";
 import { type CampaignId, uuidv7 } from "../../src/ids.js";
 import type { Counts } from "../../src/metrics/counts.js";
-import { metricsOf, type Rate, type RateProfile, type Traffic } from "../../src/metrics/kpi.js";
+import { type Rate, type RateProfile, type Traffic } from "../../src/metrics/kpi.js";
 import { BASES, MEASURES } from "../../src/rollups/measures.js";
 import type { RollupPayload } from "../../src/rollups/rollup-message.js";
 import type { RollupTable } from "../../src/rollups/rollup-tables.js";
@@ -12,6 +12,7 @@ import { CAMPAIGNS_OF_A_HISTORY, eventOf, type History, historyOf, rangeIn } fro
 import { at } from "../time/times.js";
 import { faultsOf, MemoryLedger, recordsOf, startOf, sumsOf, type TableRecord } from "./memory-ledger.js";
 import { addTo, disagreements } from "./plain-count.js";
+import { plainMetrics } from "../metrics/plain-metrics.js";
 
 // In memory; through the database: histories.test.ts.
 
@@ -130,7 +131,7 @@ describe("sums", () => {
         const days = recordsOf(payloads, given.zone).filter(({ table }) => table === "tenant_days");
         for (const basis of BASES) {
           const counts = countsOf(days.filter((record) => record["basis"] === basis));
-          const [all, human] = ALL_TRAFFIC.map((traffic) => metricsOf(counts, traffic, "DEFAULT"));
+          const [all, human] = ALL_TRAFFIC.map((traffic) => plainMetrics(counts, traffic, "DEFAULT"));
           const { hard, soft, block, undetermined, total } = all!.bounced;
           expect(hard + soft + block + undetermined).toBe(total);
           expect(total).toBe(recorded.filter(({ type }) => type === "BOUNCED").length);
@@ -182,7 +183,7 @@ const ENGAGEMENT = { openRate: 0, clickRate: 0, clickToOpenRate: 0 };
 function ratesPastOne(counts: Counts): string[] {
   return ALL_TRAFFIC.flatMap((traffic) =>
     PROFILES.flatMap((profile) =>
-      Object.entries(metricsOf(counts, traffic, profile))
+      Object.entries(plainMetrics(counts, traffic, profile))
         .filter(([name]) => name.endsWith("Rate") && name !== "clickToOpenRate")
         .filter(([, rate]) => (rate as Rate).numerator > (rate as Rate).denominator)
         .map(([name, rate]) => `${name} ${traffic} ${profile}: ${JSON.stringify(rate)}`),

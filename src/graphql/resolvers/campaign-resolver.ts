@@ -3,10 +3,9 @@ import { countCampaigns, readCampaignPage } from "../../campaigns/campaign-pages
 import { findCampaignByExternalId } from "../../campaigns/find-campaigns.js";
 import { PublicError } from "../../errors.js";
 import { type CampaignId, uuidOfGlobalId } from "../../ids.js";
-import { metricsOf } from "../../metrics/kpi.js";
+import { Metrics } from "../../metrics/kpi.js";
 import type { LinkKey } from "../../ids.js";
 import type { LinkRow } from "../../metrics/link-pages.js";
-import { answeredRange, seriesBoundaries } from "../../metrics/ranges.js";
 import { pageOf, readBounds, rowsToFetch } from "../../pages/page.js";
 import { readPageArguments } from "../../pages/page-arguments.js";
 import type { TimeZoneId } from "../../time/time-zone.js";
@@ -113,14 +112,15 @@ export class CampaignFieldResolver {
     @Args(() => MeasureArgs) { basis, traffic, rates }: MeasureArgs,
     @Ctx() context: RequestContext,
   ): Promise<MetricsType> {
-    const { loaders } = context.require("READ_METRICS");
+    const { loaders, bucketSets } = context.require("READ_METRICS");
     if (range === null || range === undefined) {
-      return { from: null, to: null, ...metricsOf(await loaders.campaignTotals.load(campaignId), traffic, rates) };
+      return new Metrics(await loaders.campaignTotals.load(campaignId), null, traffic, rates);
     }
-    const { from, to } = answeredRange(range);
-    const [counts] = await loaders.campaignBuckets.load({ campaignId, boundaries: [from, to], basis });
-    if (counts === undefined) throw new Error("A range has one bucket");
-    return { from, to, ...metricsOf(counts, traffic, rates) };
+    const buckets = bucketSets.whole(range, basis);
+    const [counts] = await loaders.campaignBuckets.load({ campaignId, buckets });
+    const [from, to] = buckets.boundaries;
+    if (counts === undefined || from === undefined || to === undefined) throw new Error("A range has one bucket");
+    return new Metrics(counts, { from, to }, traffic, rates);
   }
 
   @FieldResolver(() => [MetricsPointType], {
@@ -141,9 +141,9 @@ export class CampaignFieldResolver {
   ): Promise<MetricsPointType[]> {
     const tenant = context.require("READ_METRICS");
     const zone = timeZone ?? (await tenant.state()).timeZone;
-    const boundaries = seriesBoundaries(answeredRange(range), granularity, zone, tenant.services.maxSeriesPoints);
-    const buckets = await tenant.loaders.campaignBuckets.load({ campaignId, boundaries, basis });
-    return pointsOf(boundaries, buckets, traffic, rates, tenant.now);
+    const buckets = tenant.bucketSets.series(range, granularity, zone, basis);
+    const counts = await tenant.loaders.campaignBuckets.load({ campaignId, buckets });
+    return pointsOf(buckets.boundaries, counts, traffic, rates, tenant.now);
   }
 
   @FieldResolver(() => LinkConnection, {

@@ -1,6 +1,6 @@
 import { Arg, Args, Ctx, FieldResolver, ObjectType, Query, Resolver, Root } from "type-graphql";
 import { type CampaignId, uuidOfGlobalId } from "../../ids.js";
-import { metricsOf } from "../../metrics/kpi.js";
+import { Metrics } from "../../metrics/kpi.js";
 import { answeredRange, comparedRange, seriesBoundaries } from "../../metrics/ranges.js";
 import type { TimeZoneId } from "../../time/time-zone.js";
 import type { RequestContext } from "../context.js";
@@ -13,7 +13,10 @@ import { KpiFilterInput } from "../types/kpi-type.js";
 import { MeasureArgs } from "../types/measure-args.js";
 import { FreshnessType, KpiComparisonType, MetricsPointType, MetricsType } from "../types/metrics-type.js";
 
-@ObjectType("KpiReport", { description: "The numbers of a range, over the tenant or some of its campaigns." })
+@ObjectType("KpiReport", {
+  simpleResolvers: true,
+  description: "The numbers of a range, over the tenant or some of its campaigns.",
+})
 export class KpiReportType {
   /** For the resolvers of its fields. */
   report!: KpiReport;
@@ -55,7 +58,7 @@ export class KpiReportResolver {
   @FieldResolver(() => MetricsType, { description: "Every count and rate of the range." })
   async metrics(@Root() { report }: KpiReportType): Promise<MetricsType> {
     const { range, traffic, rates } = report.args;
-    return { ...range, ...metricsOf(await report.countsOf(range), traffic, rates) };
+    return new Metrics(await report.countsOf(range), range, traffic, rates);
   }
 
   @FieldResolver(() => [MetricsPointType], { description: "The range in buckets, at most 3,000, without holes." })
@@ -84,7 +87,7 @@ export class KpiReportResolver {
     const { timeZone } = await report.tenant.state();
     const { range, traffic, rates } = report.args;
     const compared = comparedRange(range, compareTo, timeZone);
-    return { ...compared, metrics: { ...compared, ...metricsOf(await report.countsOf(compared), traffic, rates) } };
+    return { ...compared, metrics: new Metrics(await report.countsOf(compared), compared, traffic, rates) };
   }
 
   @FieldResolver(() => FreshnessType, { description: "How fresh the numbers beside it are." })

@@ -6,7 +6,11 @@ import { DateTimeScalar } from "../scalars.js";
 import { NodeType } from "./node-type.js";
 import { UserErrorType } from "./user-error-type.js";
 
-@ObjectType("ApiKey", { implements: NodeType, description: "A key of the tenant. Its secret is not kept." })
+@ObjectType("ApiKey", {
+  simpleResolvers: true,
+  implements: NodeType,
+  description: "A key of the tenant. Its secret is not kept.",
+})
 export class ApiKeyType extends NodeType {
   readonly __typename = "ApiKey";
 
@@ -50,7 +54,10 @@ export class CreateApiKeyInput {
   expiresAt?: EpochMicros | null;
 }
 
-@ObjectType("CreateApiKeyPayload", { description: "The new key, with the secret that is shown this once." })
+@ObjectType("CreateApiKeyPayload", {
+  simpleResolvers: true,
+  description: "The new key, with the secret that is shown this once.",
+})
 export class CreateApiKeyPayload {
   @Field(() => ApiKeyType, { nullable: true, description: "Null where userErrors says why." })
   apiKey!: ApiKeyType | null;
@@ -65,7 +72,7 @@ export class CreateApiKeyPayload {
   userErrors!: UserErrorType[];
 }
 
-@ObjectType("RevokeApiKeyPayload", { description: "The key that is refused from now on." })
+@ObjectType("RevokeApiKeyPayload", { simpleResolvers: true, description: "The key that is refused from now on." })
 export class RevokeApiKeyPayload {
   @Field(() => ApiKeyType, { nullable: true, description: "Null where userErrors says why." })
   apiKey!: ApiKeyType | null;

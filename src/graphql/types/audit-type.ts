@@ -6,7 +6,7 @@ import { DateTimeScalar, JsonObjectScalar } from "../scalars.js";
 import { type ConnectionOf, type EdgeOf, PageInfoType } from "./connection-type.js";
 import { NodeType } from "./node-type.js";
 
-@ObjectType("AuditActor", { description: "Who made a change." })
+@ObjectType("AuditActor", { simpleResolvers: true, description: "Who made a change." })
 export class AuditActorType {
   @Field(() => AuditActorKindEnum, { description: "Who that is." })
   kind!: AuditActor["kind"];
@@ -19,6 +19,7 @@ export class AuditActorType {
 }
 
 @ObjectType("AuditEntry", {
+  simpleResolvers: true,
   implements: NodeType,
   description: "A change of a campaign, an API key or a tenant. It is kept for good, and nobody can alter it.",
 })
@@ -50,7 +51,7 @@ export class AuditEntryType extends NodeType {
   after!: AuditFields;
 }
 
-@ObjectType("AuditEntryEdge", { description: "A change in a list." })
+@ObjectType("AuditEntryEdge", { simpleResolvers: true, description: "A change in a list." })
 export class AuditEntryEdge implements EdgeOf<AuditEntryType> {
   @Field(() => String, { description: "Where it stands in this list, for after and before." })
   cursor!: string;
@@ -59,7 +60,7 @@ export class AuditEntryEdge implements EdgeOf<AuditEntryType> {
   node!: AuditEntryType;
 }
 
-@ObjectType("AuditEntryConnection", { description: "A page of changes, newest first." })
+@ObjectType("AuditEntryConnection", { simpleResolvers: true, description: "A page of changes, newest first." })
 export class AuditEntryConnection implements ConnectionOf<AuditEntryType> {
   @Field(() => [AuditEntryEdge], { description: "The page, with cursors." })
   edges!: readonly AuditEntryEdge[];

@@ -10,6 +10,7 @@ import { NodeType } from "./node-type.js";
 import { UserErrorType } from "./user-error-type.js";
 
 @ObjectType("Campaign", {
+  simpleResolvers: true,
   implements: NodeType,
   description: "A mailing. A recurring one is a campaign per run: the unit of unique counts is (campaign, recipient).",
 })
@@ -57,7 +58,7 @@ export class CampaignType extends NodeType {
   archivedAt!: EpochMicros | null;
 }
 
-@ObjectType("CampaignEdge", { description: "A campaign in a list." })
+@ObjectType("CampaignEdge", { simpleResolvers: true, description: "A campaign in a list." })
 export class CampaignEdge implements EdgeOf<CampaignType> {
   @Field(() => String, { description: "Where it stands in this list, for after and before." })
   cursor!: string;
@@ -66,7 +67,7 @@ export class CampaignEdge implements EdgeOf<CampaignType> {
   node!: CampaignType;
 }
 
-@ObjectType("CampaignConnection", { description: "A page of campaigns." })
+@ObjectType("CampaignConnection", { simpleResolvers: true, description: "A page of campaigns." })
 export class CampaignConnection implements ConnectionOf<CampaignType> {
   @Field(() => [CampaignEdge], { description: "The page, with cursors." })
   edges!: readonly CampaignEdge[];
@@ -166,7 +167,7 @@ export class UpdateCampaignInput {
   sentAt?: EpochMicros | null;
 }
 
-@ObjectType("CampaignPayload", { description: "The campaign as it is now." })
+@ObjectType("CampaignPayload", { simpleResolvers: true, description: "The campaign as it is now." })
 export class CampaignPayload {
   @Field(() => CampaignType, { nullable: true, description: "Null where userErrors says why." })
   campaign!: CampaignType | null;
@@ -176,6 +177,7 @@ export class CampaignPayload {
 }
 
 @ObjectType("Link", {
+  simpleResolvers: true,
   description: "A link of a campaign. Links past the 1,000th are counted together as (other links).",
 })
 export class LinkType {
@@ -192,7 +194,7 @@ export class LinkType {
   humanClicks!: TallyType;
 }
 
-@ObjectType("LinkEdge", { description: "A link in a list." })
+@ObjectType("LinkEdge", { simpleResolvers: true, description: "A link in a list." })
 export class LinkEdge implements EdgeOf<LinkType> {
   @Field(() => String, { description: "Where it stands in this list, for after and before." })
   cursor!: string;
@@ -201,7 +203,7 @@ export class LinkEdge implements EdgeOf<LinkType> {
   node!: LinkType;
 }
 
-@ObjectType("LinkConnection", { description: "A page of links, most unique clicks first." })
+@ObjectType("LinkConnection", { simpleResolvers: true, description: "A page of links, most unique clicks first." })
 export class LinkConnection implements ConnectionOf<LinkType> {
   @Field(() => [LinkEdge], { description: "The page, with cursors." })
   edges!: readonly LinkEdge[];

@@ -1,6 +1,6 @@
 import { ArgsType, Field, Int, ObjectType } from "type-graphql";
 
-@ObjectType("PageInfo", { description: "Where a page lies in its list (Relay's connections)." })
+@ObjectType("PageInfo", { simpleResolvers: true, description: "Where a page lies in its list (Relay's connections)." })
 export class PageInfoType {
   @Field(() => Boolean, { description: "Whether there is more after the last edge." })
   hasNextPage!: boolean;

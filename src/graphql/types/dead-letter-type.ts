@@ -9,6 +9,7 @@ import { NodeType } from "./node-type.js";
 import { UserErrorType } from "./user-error-type.js";
 
 @ObjectType("DeadLetter", {
+  simpleResolvers: true,
   implements: NodeType,
   description:
     "An accepted event that could not be recorded, however often it was tried. It does not count until it is replayed with success.",
@@ -58,7 +59,7 @@ export class DeadLetterType extends NodeType {
   occurredAt!: EpochMicros | null;
 }
 
-@ObjectType("DeadLetterEdge", { description: "A dead letter in a list." })
+@ObjectType("DeadLetterEdge", { simpleResolvers: true, description: "A dead letter in a list." })
 class DeadLetterEdge implements EdgeOf<DeadLetterType> {
   @Field(() => String, { description: "Where it stands in this list, for after and before." })
   cursor!: string;
@@ -67,7 +68,7 @@ class DeadLetterEdge implements EdgeOf<DeadLetterType> {
   node!: DeadLetterType;
 }
 
-@ObjectType("DeadLetterConnection", { description: "A page of dead letters." })
+@ObjectType("DeadLetterConnection", { simpleResolvers: true, description: "A page of dead letters." })
 export class DeadLetterConnection implements ConnectionOf<DeadLetterType> {
   @Field(() => [DeadLetterEdge], { description: "The page, with cursors." })
   edges!: readonly DeadLetterEdge[];
@@ -85,7 +86,10 @@ export class ReplayDeadLettersInput {
   ids!: string[];
 }
 
-@ObjectType("ReplayDeadLettersPayload", { description: "What is tried again; its receipts are QUEUED meanwhile." })
+@ObjectType("ReplayDeadLettersPayload", {
+  simpleResolvers: true,
+  description: "What is tried again; its receipts are QUEUED meanwhile.",
+})
 export class ReplayDeadLettersPayload {
   @Field(() => Int, { nullable: true, description: "How many; null where userErrors says why none." })
   replayedCount!: number | null;
@@ -100,7 +104,10 @@ export class DiscardDeadLettersInput {
   ids!: string[];
 }
 
-@ObjectType("DiscardDeadLettersPayload", { description: "What was given up; its receipts stay DEAD and say so." })
+@ObjectType("DiscardDeadLettersPayload", {
+  simpleResolvers: true,
+  description: "What was given up; its receipts stay DEAD and say so.",
+})
 export class DiscardDeadLettersPayload {
   @Field(() => Int, { nullable: true, description: "How many; null where userErrors says why none." })
   discardedCount!: number | null;

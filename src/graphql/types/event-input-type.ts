@@ -132,6 +132,7 @@ export class RecordEventsInput {
 }
 
 @ObjectType("IngestReceipt", {
+  simpleResolvers: true,
   implements: NodeType,
   description: "What became of a recordEvents call; node(id:) finds it for 7 days.",
 })
@@ -167,6 +168,7 @@ export class IngestReceiptType extends NodeType {
 }
 
 @ObjectType("EventRefusal", {
+  simpleResolvers: true,
   description: "Why one event of a call was not accepted. The others are not touched by it.",
 })
 export class EventRefusalType {
@@ -183,7 +185,10 @@ export class EventRefusalType {
   message!: string;
 }
 
-@ObjectType("RecordEventsPayload", { description: "The answer to recordEvents: what it accepted is durable." })
+@ObjectType("RecordEventsPayload", {
+  simpleResolvers: true,
+  description: "The answer to recordEvents: what it accepted is durable.",
+})
 export class RecordEventsPayload {
   @Field(() => IngestReceiptType, { nullable: true, description: "Null where nothing was accepted." })
   receipt!: IngestReceiptType | null;

@@ -12,7 +12,6 @@ import { NodeType } from "./node-type.js";
 @InterfaceType("Event", {
   implements: NodeType,
   description: "A recorded event: one that counted.",
-  resolveType: (value: { readonly __typename: string }) => value.__typename,
 })
 export abstract class EventInterface extends NodeType {
   abstract readonly __typename: string;
@@ -44,12 +43,20 @@ export abstract class EventInterface extends NodeType {
   metadata!: Readonly<Record<string, unknown>>;
 }
 
-@ObjectType("SentEvent", { implements: EventInterface, description: "Handed over for delivery." })
+@ObjectType("SentEvent", {
+  simpleResolvers: true,
+  implements: EventInterface,
+  description: "Handed over for delivery.",
+})
 class SentEvent extends EventInterface {
   readonly __typename = "SentEvent";
 }
 
-@ObjectType("DeliveredEvent", { implements: EventInterface, description: "Accepted by the recipient's mail server." })
+@ObjectType("DeliveredEvent", {
+  simpleResolvers: true,
+  implements: EventInterface,
+  description: "Accepted by the recipient's mail server.",
+})
 class DeliveredEvent extends EventInterface {
   readonly __typename = "DeliveredEvent";
 
@@ -57,7 +64,11 @@ class DeliveredEvent extends EventInterface {
   mailboxProvider!: string | null;
 }
 
-@ObjectType("DeferredEvent", { implements: EventInterface, description: "Temporarily refused, still being tried." })
+@ObjectType("DeferredEvent", {
+  simpleResolvers: true,
+  implements: EventInterface,
+  description: "Temporarily refused, still being tried.",
+})
 class DeferredEvent extends EventInterface {
   readonly __typename = "DeferredEvent";
 
@@ -65,7 +76,11 @@ class DeferredEvent extends EventInterface {
   diagnostic!: string | null;
 }
 
-@ObjectType("BouncedEvent", { implements: EventInterface, description: "Finally not delivered." })
+@ObjectType("BouncedEvent", {
+  simpleResolvers: true,
+  implements: EventInterface,
+  description: "Finally not delivered.",
+})
 class BouncedEvent extends EventInterface {
   readonly __typename = "BouncedEvent";
 
@@ -79,7 +94,11 @@ class BouncedEvent extends EventInterface {
   diagnostic!: string | null;
 }
 
-@ObjectType("OpenedEvent", { implements: EventInterface, description: "Tracking pixel fetched." })
+@ObjectType("OpenedEvent", {
+  simpleResolvers: true,
+  implements: EventInterface,
+  description: "Tracking pixel fetched.",
+})
 class OpenedEvent extends EventInterface {
   readonly __typename = "OpenedEvent";
 
@@ -96,7 +115,11 @@ class OpenedEvent extends EventInterface {
   country!: string | null;
 }
 
-@ObjectType("ClickedEvent", { implements: EventInterface, description: "Tracked link followed." })
+@ObjectType("ClickedEvent", {
+  simpleResolvers: true,
+  implements: EventInterface,
+  description: "Tracked link followed.",
+})
 class ClickedEvent extends EventInterface {
   readonly __typename = "ClickedEvent";
 
@@ -116,7 +139,7 @@ class ClickedEvent extends EventInterface {
   country!: string | null;
 }
 
-@ObjectType("ComplainedEvent", { implements: EventInterface, description: "Reported as spam." })
+@ObjectType("ComplainedEvent", { simpleResolvers: true, implements: EventInterface, description: "Reported as spam." })
 class ComplainedEvent extends EventInterface {
   readonly __typename = "ComplainedEvent";
 
@@ -124,7 +147,7 @@ class ComplainedEvent extends EventInterface {
   feedbackSource!: string | null;
 }
 
-@ObjectType("UnsubscribedEvent", { implements: EventInterface, description: "Opted out." })
+@ObjectType("UnsubscribedEvent", { simpleResolvers: true, implements: EventInterface, description: "Opted out." })
 class UnsubscribedEvent extends EventInterface {
   readonly __typename = "UnsubscribedEvent";
 
@@ -132,7 +155,11 @@ class UnsubscribedEvent extends EventInterface {
   method!: string | null;
 }
 
-@ObjectType("ConvertedEvent", { implements: EventInterface, description: "Did what the campaign was for." })
+@ObjectType("ConvertedEvent", {
+  simpleResolvers: true,
+  implements: EventInterface,
+  description: "Did what the campaign was for.",
+})
 class ConvertedEvent extends EventInterface {
   readonly __typename = "ConvertedEvent";
 
@@ -143,7 +170,11 @@ class ConvertedEvent extends EventInterface {
   externalReference!: string | null;
 }
 
-@ObjectType("RejectedEvent", { implements: EventInterface, description: "Dropped before sending." })
+@ObjectType("RejectedEvent", {
+  simpleResolvers: true,
+  implements: EventInterface,
+  description: "Dropped before sending.",
+})
 class RejectedEvent extends EventInterface {
   readonly __typename = "RejectedEvent";
 
@@ -164,7 +195,7 @@ export const EVENT_OBJECT_TYPES = [
   RejectedEvent,
 ] as const;
 
-@ObjectType("EventEdge", { description: "An event in a list." })
+@ObjectType("EventEdge", { simpleResolvers: true, description: "An event in a list." })
 export class EventEdge implements EdgeOf<EventInterface> {
   @Field(() => String, { description: "Where it stands in this list, for after and before." })
   cursor!: string;
@@ -173,7 +204,10 @@ export class EventEdge implements EdgeOf<EventInterface> {
   node!: EventInterface;
 }
 
-@ObjectType("EventConnection", { description: "A page of events. It costs the same however deep it lies." })
+@ObjectType("EventConnection", {
+  simpleResolvers: true,
+  description: "A page of events. It costs the same however deep it lies.",
+})
 export class EventConnection implements ConnectionOf<EventInterface> {
   @Field(() => [EventEdge], { description: "The page, with cursors." })
   edges!: readonly EventEdge[];

@@ -2,7 +2,7 @@ import { Field, Float, ObjectType } from "type-graphql";
 import type { EpochMicros } from "../../time/instant.js";
 import { BigIntScalar, DateTimeScalar, DecimalScalar } from "../scalars.js";
 
-@ObjectType("Tally", { description: "How often something happened, and to how many." })
+@ObjectType("Tally", { simpleResolvers: true, description: "How often something happened, and to how many." })
 export class TallyType {
   @Field(() => BigIntScalar, { description: "Events." })
   total!: number;
@@ -14,7 +14,7 @@ export class TallyType {
   unique!: number;
 }
 
-@ObjectType("BounceTally", { description: "Bounces; the classes split the total." })
+@ObjectType("BounceTally", { simpleResolvers: true, description: "Bounces; the classes split the total." })
 export class BounceTallyType {
   @Field(() => BigIntScalar, { description: "BOUNCED events." })
   total!: number;
@@ -35,7 +35,10 @@ export class BounceTallyType {
   undetermined!: number;
 }
 
-@ObjectType("Rate", { description: "A fraction of unique counts on the same basis and range, with both of them." })
+@ObjectType("Rate", {
+  simpleResolvers: true,
+  description: "A fraction of unique counts on the same basis and range, with both of them.",
+})
 export class RateType {
   @Field(() => Float, {
     nullable: true,
@@ -50,7 +53,7 @@ export class RateType {
   denominator!: number;
 }
 
-@ObjectType("Money", { description: "An amount in one currency." })
+@ObjectType("Money", { simpleResolvers: true, description: "An amount in one currency." })
 export class MoneyType {
   @Field(() => DecimalScalar, { description: "An exact decimal, in units of the currency." })
   amount!: string;
@@ -59,7 +62,10 @@ export class MoneyType {
   currency!: string;
 }
 
-@ObjectType("Metrics", { description: "Every count and rate of a range, on one basis and for one kind of traffic." })
+@ObjectType("Metrics", {
+  simpleResolvers: true,
+  description: "Every count and rate of a range, on one basis and for one kind of traffic.",
+})
 export class MetricsType {
   @Field(() => DateTimeScalar, {
     nullable: true,
@@ -147,7 +153,10 @@ export class MetricsType {
   conversionRate!: RateType;
 }
 
-@ObjectType("MetricsPoint", { description: "One bucket of a series. Empty buckets are zeros, not holes." })
+@ObjectType("MetricsPoint", {
+  simpleResolvers: true,
+  description: "One bucket of a series. Empty buckets are zeros, not holes.",
+})
 export class MetricsPointType {
   @Field(() => DateTimeScalar, { description: "Where the bucket begins; the first one is cut to the range." })
   start!: EpochMicros;
@@ -164,7 +173,7 @@ export class MetricsPointType {
   metrics!: MetricsType;
 }
 
-@ObjectType("Freshness", { description: "How fresh an answer is." })
+@ObjectType("Freshness", { simpleResolvers: true, description: "How fresh an answer is." })
 export class FreshnessType {
   @Field(() => DateTimeScalar, { description: "Everything that was accepted up to this time is in the numbers." })
   rolledUpThrough!: EpochMicros;
@@ -183,7 +192,7 @@ export class FreshnessType {
   cacheAgeSeconds!: number | null;
 }
 
-@ObjectType("KpiComparison", { description: "The same numbers of an earlier range." })
+@ObjectType("KpiComparison", { simpleResolvers: true, description: "The same numbers of an earlier range." })
 export class KpiComparisonType {
   @Field(() => DateTimeScalar, { description: "The beginning of the earlier range." })
   from!: EpochMicros;

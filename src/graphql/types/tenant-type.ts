@@ -6,6 +6,7 @@ import { TimeZoneScalar } from "../scalars.js";
 import { NodeType } from "./node-type.js";
 
 @ObjectType("Tenant", {
+  simpleResolvers: true,
   implements: NodeType,
   description: "One customer, with data of its own that nobody else sees.",
 })
@@ -25,7 +26,7 @@ export class TenantType extends NodeType {
   timeZone!: TimeZoneId;
 }
 
-@ObjectType("Viewer", { description: "Who is asking." })
+@ObjectType("Viewer", { simpleResolvers: true, description: "Who is asking." })
 export class ViewerType {
   @Field(() => TenantType, { description: "The tenant that the key belongs to." })
   tenant!: TenantType;

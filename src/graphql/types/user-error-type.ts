@@ -1,6 +1,9 @@
 import { Field, ObjectType } from "type-graphql";
 
-@ObjectType("UserError", { description: "What is wrong with a mutation's input. Nothing was changed." })
+@ObjectType("UserError", {
+  simpleResolvers: true,
+  description: "What is wrong with a mutation's input. Nothing was changed.",
+})
 export class UserErrorType {
   @Field(() => String, { description: "A code from the catalogue of errors, such as BAD_INPUT." })
   code!: string;

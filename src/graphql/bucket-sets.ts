@@ -1,0 +1,45 @@
+import { answeredRange, seriesBoundaries } from "../metrics/ranges.js";
+import type { Basis } from "../rollups/measures.js";
+import type { Granularity } from "../time/buckets.js";
+import type { EpochMicros } from "../time/instant.js";
+import type { TimeRange } from "../time/range.js";
+import type { TimeZoneId } from "../time/time-zone.js";
+
+/** Buckets on one basis: bucket i is [boundaries[i], boundaries[i + 1]). */
+export interface BucketSet {
+  /** The same for the same buckets, within a request. */
+  readonly key: string;
+  readonly boundaries: readonly EpochMicros[];
+  readonly basis: Basis;
+}
+
+/** The buckets that a request asks for, each set worked out once, however many campaigns it is asked of. */
+export class BucketSets {
+  readonly #maxPoints: number;
+  readonly #known = new Map<string, BucketSet>();
+
+  constructor(maxPoints: number) {
+    this.#maxPoints = maxPoints;
+  }
+
+  /** One bucket: the range widened to quarter-hours. Throws as answeredRange does. */
+  whole(range: TimeRange, basis: Basis): BucketSet {
+    return this.#once(`${range.from} ${range.to} ${basis}`, basis, () => {
+      const { from, to } = answeredRange(range);
+      return [from, to];
+    });
+  }
+
+  /** Throws as answeredRange and seriesBoundaries do. */
+  series(range: TimeRange, granularity: Granularity, zone: TimeZoneId, basis: Basis): BucketSet {
+    return this.#once(`${range.from} ${range.to} ${granularity} ${zone} ${basis}`, basis, () =>
+      seriesBoundaries(answeredRange(range), granularity, zone, this.#maxPoints),
+    );
+  }
+
+  #once(key: string, basis: Basis, cut: () => readonly EpochMicros[]): BucketSet {
+    let set = this.#known.get(key);
+    if (set === undefined) this.#known.set(key, (set = { key, boundaries: cut(), basis }));
+    return set;
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * Executes operations: those that come again and again as functions compiled for them (graphql-jit), the others through
+ * graphql-js. Both give the same answers; test/graphql/executor.test.ts holds them against each other.
+ *
+ * Compiling costs about a millisecond, and for a field of an interface as much for each of its types: what an analyst tries
+ * once is not worth it, and a document made to grow when compiled must not be able to hold the process. So a document is
+ * compiled when it comes for the third time, and never where its size as code passes a limit.
+ *
+ * Variables are coerced by graphql-js, whose errors name the place that is wrong; the compiled function gets them as they are.
+ */
+import {
+  type DocumentNode,
+  execute,
+  type ExecutionResult,
+  getVariableValues,
+  GraphQLError,
+  type GraphQLSchema,
+  Kind,
+  type OperationDefinitionNode,
+} from "graphql";
+import { type CompiledQuery, compileQuery, isCompiledQuery } from "graphql-jit";
+import { LRUCache } from "lru-cache";
+import { compiledSize } from "./compiled-size.js";
+import { JsonObjectScalar } from "./scalars.js";
+
+export interface Execution {
+  readonly document: DocumentNode;
+  /** Null where the document has no operation of the name that was asked for, or several and none was named. */
+  readonly operation: OperationDefinitionNode | null;
+  readonly operationName: string | null;
+  readonly variables: Readonly<Record<string, unknown>>;
+  readonly contextValue: unknown;
+  /** Of the document's text. */
+  readonly documentHash: string;
+}
+
+export type Execute = (execution: Execution) => ExecutionResult | Promise<ExecutionResult>;
+
+interface ExecutorOptions {
+  readonly schema: GraphQLSchema;
+  /** The execution of a document from which on it is compiled. */
+  readonly compileAt?: number;
+}
+
+/** About 20 kB each. */
+const MAX_DOCUMENTS = 1_000;
+const DEFAULT_COMPILE_AT = 3;
+/** Fields in the compiled code, those of an interface counted once for each of its types. */
+const MAX_COMPILED_FIELDS = 2_000;
+
+interface Known {
+  executions: number;
+  /** Null where it cannot or should not be compiled. */
+  compiled: CompiledQuery | null | undefined;
+}
+
+export function createExecutor({ schema, compileAt = DEFAULT_COMPILE_AT }: ExecutorOptions): Execute {
+  const known = new LRUCache<string, Known>({ max: MAX_DOCUMENTS });
+
+  function compiledOf({ document, operation, operationName, documentHash }: Execution): CompiledQuery | null {
+    if (operation === null) return null;
+    const key = `${documentHash}${operationName ?? ""}`;
+    let entry = known.get(key);
+    if (entry === undefined) known.set(key, (entry = { executions: 0, compiled: undefined }));
+    if (++entry.executions < compileAt) return null;
+    return (entry.compiled ??= compile(schema, document, operation));
+  }
+
+  return (execution) => {
+    const { document, operation, operationName, variables, contextValue } = execution;
+    const compiled = compiledOf(execution);
+    if (compiled === null || operation === null) {
+      return execute({ schema, document, operationName, variableValues: variables, contextValue });
+    }
+    const { coerced, errors } = getVariableValues(schema, operation.variableDefinitions ?? [], variables, {
+      maxErrors: MAX_VARIABLE_ERRORS,
+    });
+    if (errors !== undefined) return { errors };
+    const result = compiled.query(undefined, contextValue, coerced);
+    return isPromise(result) ? result.then(withOwnErrors) : withOwnErrors(result);
+  };
+}
+
+/** As graphql-js has it. */
+const MAX_VARIABLE_ERRORS = 50;
+
+function compile(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+): CompiledQuery | null {
+  if (compiledSize(schema, document, operation, MAX_COMPILED_FIELDS) > MAX_COMPILED_FIELDS) return null;
+  const compiled = compileQuery(schema, withCoercedVariables(document, operation), operation.name?.value, {
+    // By place in the document, as a fragment may be spread where it is skipped and where it is not.
+    useExperimentalPathBasedSkipInclude: true,
+  });
+  return isCompiledQuery(compiled) ? compiled : null;
+}
+
+/** The operation alone, with its fragments, whose variables are taken as they come: of a scalar that lets everything in. */
+function withCoercedVariables(document: DocumentNode, operation: OperationDefinitionNode): DocumentNode {
+  const type = { kind: Kind.NAMED_TYPE, name: { kind: Kind.NAME, value: JsonObjectScalar.name } } as const;
+  const variableDefinitions = operation.variableDefinitions?.map(({ kind, variable }) => ({ kind, variable, type }));
+  const fragments = document.definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION);
+  return { ...document, definitions: [{ ...operation, variableDefinitions }, ...fragments] };
+}
+
+/** Its errors made anew as graphql-js's: those of graphql-jit cannot be given extensions. */
+function withOwnErrors(result: ExecutionResult): ExecutionResult {
+  if (result.errors === undefined) return result;
+  return { ...result, errors: result.errors.map(ownError) };
+}
+
+function ownError({ message, locations, path, originalError }: GraphQLError): GraphQLError {
+  const error = new GraphQLError(message, { path, originalError });
+  return Object.defineProperty(error, "locations", { value: locations, enumerable: true });
+}
+
+function isPromise<T extends object>(value: T | Promise<T>): value is Promise<T> {
+  return "then" in value;
+}

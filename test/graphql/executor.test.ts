@@ -1,0 +1,227 @@
+import * as fc from "fast-check";
+import {
+  buildSchema,
+  type DocumentNode,
+  execute,
+  type ExecutionResult,
+  getOperationAST,
+  type GraphQLObjectType,
+  type GraphQLSchema,
+  parse,
+  validate,
+} from "graphql";
+import { beforeAll, describe, expect, test } from "vitest";
+import { compiledSize } from "../../src/graphql/compiled-size.js";
+import { createExecutor, type Execute } from "../../src/graphql/executor.js";
+import { buildPublicSchema } from "../../src/graphql/schema.js";
+import { PROPERTY_RUNS } from "../support/property-runs.js";
+
+/** Small, and with everything in it that an executor may get wrong. */
+const SCHEMA = buildSchema(`
+  scalar JSONObject
+  enum Mood { GOOD BAD }
+  input Nested { deep: Int!, mood: Mood = GOOD, list: [Int!] }
+  interface Animal { name: String! friend: Animal }
+  type Cat implements Animal { name: String! friend: Animal lives(of: Int! = 9): Int! mood: Mood }
+  type Dog implements Animal { name: String! friend: Animal barks: Boolean! owners: [Owner!] }
+  type Owner { id: ID! pets(first: Int): [Animal!]! oldest: Animal! broken: Int! late: Float maybe: [Int] }
+  type Query { owner(id: ID!): Owner owners(nested: Nested): [Owner] animal(mood: Mood): Animal echo(value: JSONObject): JSONObject }
+  type Mutation { push(value: Int!): Int! fail: Int }
+`);
+
+const cat = { __typename: "Cat", name: "Mia", friend: null, mood: "GOOD" };
+const dog = { __typename: "Dog", name: "Rex", barks: true, friend: cat, owners: [] as unknown[] };
+const stray = { __typename: "Dog", name: null, barks: true, friend: null, owners: null };
+const owner = { id: 1, maybe: [1, null, 3] };
+dog.owners.push(owner);
+
+type Resolvers = Record<string, Record<string, (source: never, args: never, context: unknown[]) => unknown>>;
+const RESOLVERS: Resolvers = {
+  Cat: { lives: (_source, { of }: { of: number }) => (of > 9 ? Promise.reject(new Error("Too many lives")) : of) },
+  Owner: {
+    pets: async (_source, { first }: { first?: number | null }) => [cat, dog, stray].slice(0, first ?? 2),
+    oldest: (source: { id: number }) => (source.id === 2 ? null : dog),
+    broken: () => {
+      throw new Error("Broken at once");
+    },
+    late: () => Promise.reject(new Error("Broken later")),
+  },
+  Query: {
+    owner: (_source, { id }: { id: string }) => (id === "0" ? null : { ...owner, id: Number(id) }),
+    owners: async (_source, { nested }: { nested?: { deep: number } | null }) => [
+      owner,
+      null,
+      { id: nested?.deep ?? 2 },
+    ],
+    animal: (_source, { mood }: { mood?: string }) => (mood === "BAD" ? cat : dog),
+    echo: (_source, { value }: { value?: unknown }) => value,
+  },
+  Mutation: {
+    push: async (_source, { value }: { value: number }, order) => order.push(value),
+    fail: () => Promise.reject(new Error("Failed")),
+  },
+};
+for (const [type, fields] of Object.entries(RESOLVERS)) {
+  const known = (SCHEMA.getType(type) as GraphQLObjectType).getFields();
+  for (const [name, resolve] of Object.entries(fields)) known[name]!.resolve = resolve as never;
+}
+
+async function run(executor: Execute, document: DocumentNode, variables: Record<string, unknown>) {
+  const operation = getOperationAST(document) ?? null;
+  const documentHash = JSON.stringify(document);
+  return executor({ document, operation, operationName: null, variables, contextValue: [], documentHash });
+}
+
+/** The answer without the order of its errors, which is that of their coming. */
+function comparable({ data, errors }: ExecutionResult) {
+  const told = (errors ?? []).map(({ message, locations, path, extensions }) =>
+    JSON.stringify({ message, locations, path, extensions }),
+  );
+  return { data: data === undefined ? "none" : JSON.parse(JSON.stringify(data)), errors: told.toSorted() };
+}
+
+async function expectSame(text: string, variables: Record<string, unknown>): Promise<ExecutionResult> {
+  const document = parse(text);
+  expect(validate(SCHEMA, document)).toEqual([]);
+  const plain = await execute({ schema: SCHEMA, document, variableValues: variables, contextValue: [] });
+  const compiled = await run(createExecutor({ schema: SCHEMA, compileAt: 1 }), document, variables);
+  expect(comparable(compiled)).toEqual(comparable(plain));
+  return compiled;
+}
+
+describe("a compiled operation answers as graphql-js does", () => {
+  test.each([
+    ["a variable that is missing", "query ($id: ID!) { owner(id: $id) { id } }", {}],
+    [
+      "a variable of the wrong type, deep inside",
+      "query ($n: Nested) { owners(nested: $n) { id } }",
+      { n: { deep: "x" } },
+    ],
+    ["an unknown enum value", "query ($n: Nested!) { owners(nested: $n) { id } }", { n: { deep: 1, mood: "ODD" } }],
+    ["an unknown member", "query ($n: Nested!) { owners(nested: $n) { id } }", { n: { deep: 1, odd: 1 } }],
+    [
+      "defaults of variables and arguments",
+      "query ($of: Int! = 7) { animal { ... on Dog { friend { ... on Cat { lives(of: $of) other: lives } } } } }",
+      {},
+    ],
+    ["null where a default stands", "query ($m: Mood = BAD) { animal(mood: $m) { name } }", { m: null }],
+    [
+      "values that only pass through",
+      "query ($v: JSONObject) { echo(value: $v) }",
+      { v: { a: [1, { b: null }], __proto__: 1 } },
+    ],
+    ["null in a non-null field", "{ owner(id: 2) { id oldest { name } } }", {}],
+    ["null deep in lists that hold no nulls", "{ owner(id: 1) { id pets(first: 3) { name } } }", {}],
+    ["errors at once and later", "{ owner(id: 1) { id late } owners { id broken } }", {}],
+    [
+      "a directive by variable",
+      "query ($yes: Boolean!) { animal { name @skip(if: $yes) ... @include(if: $yes) { friend { name } } } }",
+      { yes: true },
+    ],
+    [
+      "a fragment spread twice, once skipped",
+      "query ($yes: Boolean!) { a: animal { ...F @skip(if: $yes) name } b: animal { ...F } } fragment F on Animal { friend { name } }",
+      { yes: true },
+    ],
+    [
+      "mutations one after the other, past one that fails",
+      "mutation { a: push(value: 1) fail b: push(value: 2) c: push(value: 3) }",
+      {},
+    ],
+  ])("%s", async (_what, text, variables) => {
+    await expectSame(text, variables);
+  });
+
+  // Without promises that are refused inside of lists: graphql-js forgets those that stand beside an error at once, and the
+  // process is told of a rejection that nobody handles.
+  test("random operations", async () => {
+    const field = fc.letrec<{ animal: string; owner: string }>((tie) => ({
+      animal: fc
+        .array(
+          fc.oneof(
+            { withCrossShrink: true },
+            fc.constantFrom(
+              "name",
+              "__typename",
+              "other: name",
+              "... on Cat { lives mood }",
+              "... on Cat { lives(of: $of) }",
+            ),
+            fc.constantFrom(
+              "... on Dog { barks }",
+              "name @skip(if: $yes)",
+              "... @include(if: $yes) { name }",
+              "...F",
+              "...F @skip(if: $yes)",
+            ),
+            tie("animal").map((inner) => `friend { ${inner} }`),
+            tie("owner").map((inner) => `... on Dog { owners { ${inner} } }`),
+          ),
+          { minLength: 1, maxLength: 4, depthIdentifier: "depth" },
+        )
+        .map((fields) => ["__typename", ...fields].join(" ")),
+      owner: fc
+        .array(
+          fc.oneof(
+            fc.constantFrom("id", "maybe", "late", "broken @skip(if: $yes)", "again: id"),
+            fc
+              .tuple(fc.constantFrom("pets", "pets(first: $n)", "few: pets(first: 1)"), tie("animal"))
+              .map(([pets, inner]) => `${pets} { ${inner} }`),
+            tie("animal").map((inner) => `oldest { ${inner} }`),
+          ),
+          { minLength: 1, maxLength: 4, depthIdentifier: "depth" },
+        )
+        .map((fields) => ["id", ...fields].join(" ")),
+    }));
+    const operation = fc.tuple(
+      field.owner,
+      field.animal,
+      field.owner,
+      fc.boolean(),
+      fc.integer({ min: 0, max: 2 }),
+      fc.constantFrom(5, 7),
+    );
+    await fc.assert(
+      fc.asyncProperty(operation, async ([first, second, third, yes, n, of]) => {
+        const text = `query ($yes: Boolean!, $n: Int, $of: Int!) {
+          owner(id: 1) { ${first} } animal { ${second} ...F } owners { ${third} } used: owner(id: 0) { pets(first: $n) { ...G @skip(if: $yes) } }
+        } fragment F on Animal { name ... on Dog { barks } } fragment G on Cat { lives(of: $of) }`;
+        const document = parse(text);
+        // Fields of one name with other arguments are refused before they come here.
+        fc.pre(validate(SCHEMA, document).length === 0);
+        await expectSame(text, { yes, n, of });
+      }),
+      { numRuns: Math.min(PROPERTY_RUNS, 100) },
+    );
+  });
+});
+
+test("a document is compiled when it comes for the third time, and answers the same before and after", async () => {
+  const executor = createExecutor({ schema: SCHEMA });
+  const document = parse("{ owner(id: 1) { id late pets { name } } }");
+  const answers = [];
+  for (let time = 0; time < 4; time += 1) answers.push(comparable(await run(executor, document, {})));
+  expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
+});
+
+describe("the size of a compiled operation", () => {
+  let schema: GraphQLSchema;
+  beforeAll(() => {
+    schema = buildPublicSchema();
+  });
+  const sizeOf = (text: string) => {
+    const document = parse(text);
+    return compiledSize(schema, document, getOperationAST(document)!, 2_000);
+  };
+
+  test("counts an interface's fields once for each of its types", () => {
+    expect(sizeOf("{ campaigns { nodes { id name } } }")).toBe(4);
+    expect(sizeOf("{ campaigns { nodes { events { nodes { id } } } } }")).toBe(4 + 10);
+  });
+
+  test("is past the limit for one that would grow tenfold a level, and is told at once", () => {
+    const nested = (depth: number): string =>
+      depth === 0 ? "id" : `campaign { events { nodes { ${nested(depth - 1)} } } }`;
+    expect(sizeOf(`{ node(id: "x") { ... on SentEvent { ${nested(8)} } } }`)).toBeGreaterThan(2_000);
+  });
+});
