@@ -2,14 +2,16 @@
 import path from "node:path";
 import { Authenticator } from "./access/authenticator.js";
 import { KeyUse } from "./access/key-use.js";
+import { AnswerCache } from "./cache/answer-cache.js";
 import { Cache } from "./cache/cache.js";
 import { RedisLayer } from "./cache/redis-layer.js";
 import { createIntake } from "./create-intake.js";
-import { answers } from "./tenancy/answers.js";
+import { answers as databaseAnswers } from "./tenancy/answers.js";
 import { createApolloServer } from "./graphql/apollo-server.js";
 import { RequestContext } from "./graphql/context.js";
-import { buildPublicSchema } from "./graphql/schema.js";
+import { buildPublicSchema, schemaFingerprint } from "./graphql/schema.js";
 import type { Services } from "./graphql/tenant-access.js";
+import { WholeAnswers } from "./graphql/whole-answers.js";
 import { registerGraphiql } from "./http/graphiql.js";
 import { registerGraphql } from "./http/graphql-route.js";
 import { listen } from "./http/listen.js";
@@ -52,7 +54,7 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
     cache: new Cache({
       redis,
       ttlSeconds: config.cache.ttlSeconds,
-      maxBytes: config.cache.memoryBytes,
+      maxBytes: config.cache.memoryBytes / 2,
       onHit: (layer) => telemetry.cache(layer),
     }),
     tenantStates,
@@ -65,8 +67,17 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
     now,
   };
 
+  const schema = buildPublicSchema();
+  const answers = new WholeAnswers({
+    cache: new AnswerCache({
+      redis,
+      maxBytes: config.cache.memoryBytes / 2,
+      onHit: (layer) => telemetry.wholeAnswer(layer),
+    }),
+    release: schemaFingerprint(schema),
+  });
   const apollo = createApolloServer({
-    schema: buildPublicSchema(),
+    schema,
     log,
     telemetry,
     maxTokens: config.http.maxQueryTokens,
@@ -78,9 +89,9 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
     telemetry,
     bodyLimitBytes: config.http.maxCallBytes,
     dependencies: {
-      events: { isRequired: true, answers: () => answers(events) },
+      events: { isRequired: true, answers: () => databaseAnswers(events) },
       // Without it events are still accepted, and without Redis everything works: no server is better off than another.
-      metrics: { isRequired: false, answers: () => answers(metrics) },
+      metrics: { isRequired: false, answers: () => databaseAnswers(metrics) },
       ...(redis !== null && { redis: { isRequired: false, answers: () => redis.ping() } }),
     },
   });
@@ -92,6 +103,7 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
       const principal = authorization === undefined ? null : await authenticator.authenticate(authorization);
       return new RequestContext(request.id, services, principal);
     },
+    answers,
     release: (context) => context.end(),
   });
   await registerGraphiql(app, { assetsDir: path.join(import.meta.dirname, "graphiql") });

@@ -34,6 +34,8 @@ export interface CachedAnswer<T> {
   readonly value: T;
   /** Null where the answer was loaded just now. */
   readonly ageSeconds: number | null;
+  /** Milliseconds since the Unix epoch. */
+  readonly expiresAt: number;
 }
 
 const DEFAULT_MAX_ENTRIES = 10_000;
@@ -75,6 +77,11 @@ export class Cache {
     return this.#deliver(found, joined ? "process" : found.layer);
   }
 
+  /** When an answer of this class ends that is made now, in milliseconds since the Unix epoch. */
+  expiryOf(ttlClass: TtlClass): number {
+    return this.#now() + this.#ttlSeconds[ttlClass] * 1000;
+  }
+
   async #find(address: string, ttlMs: number, load: () => Promise<unknown>): Promise<Found> {
     const shared = this.#redis === null ? null : readStored(await this.#redis.get(address));
     if (shared !== null && this.#now() < shared.expiresAt) {
@@ -93,7 +100,7 @@ export class Cache {
     this.#onHit(counted);
     // The clocks of two servers differ a little: what another one stored may seem to be of the future.
     const ageSeconds = layer === "miss" ? null : Math.max(0, (this.#now() - answer.storedAt) / 1000);
-    return { value: answer.value as unknown as T, ageSeconds };
+    return { value: answer.value as unknown as T, ageSeconds, expiresAt: answer.expiresAt };
   }
 }
 

@@ -48,8 +48,14 @@ export class RedisLayer {
     return (await this.#attempt(() => this.#client.get(key))) ?? null;
   }
 
+  /** The same, as the bytes that were set. */
+  async getBytes(key: string): Promise<Buffer | null> {
+    if (!this.#mayTry()) return null;
+    return (await this.#attempt(() => this.#client.getBuffer(key))) ?? null;
+  }
+
   /** Sends a text on its way and returns at once. Whether it arrives is not told. */
-  set(key: string, text: string, ttlMs: number): void {
+  set(key: string, text: string | Buffer, ttlMs: number): void {
     if (this.#mayTry()) void this.#attempt(() => this.#client.set(key, text, "PX", ttlMs));
   }
 

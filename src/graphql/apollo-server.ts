@@ -10,6 +10,7 @@ import type { RequestContext } from "./context.js";
 import type { OperationKind, RequestOutcome, Telemetry } from "../observability/telemetry.js";
 import { depthLimit } from "./depth-limit.js";
 import { createExecutor, type Execute } from "./executor.js";
+import { isVersioned } from "./versioned.js";
 import { formatError, isOurFault, type RequestsOfErrors, statusOf } from "./format-error.js";
 
 interface ApolloOptions {
@@ -43,6 +44,21 @@ const statusPlugin: ApolloServerPlugin<RequestContext> = {
 
 function isUnauthenticated({ extensions }: GraphQLFormattedError): boolean {
   return extensions?.["code"] === ("UNAUTHENTICATED" satisfies ErrorCode);
+}
+
+/** Tells what may be given again as it is: see whole-answers.ts. */
+function permitPlugin(schema: GraphQLSchema): ApolloServerPlugin<RequestContext> {
+  return {
+    async requestDidStart() {
+      return {
+        async willSendResponse({ document, operation, response, contextValue }) {
+          if (document === undefined || operation === undefined || response.body.kind !== "single") return;
+          if (response.body.singleResult.errors !== undefined) return;
+          if (isVersioned(schema, document, operation)) contextValue.tenant?.answerLife.permit();
+        },
+      };
+    },
+  };
 }
 
 function requestsPlugin(requests: RequestsOfErrors): ApolloServerPlugin<RequestContext> {
@@ -124,6 +140,7 @@ export function createApolloServer(options: ApolloOptions): ApolloServer<Request
       statusPlugin,
       telemetryPlugin(telemetry),
       requestsPlugin(requests),
+      permitPlugin(schema),
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
     ],

@@ -7,13 +7,17 @@ import { type Services, TenantAccess } from "./tenant-access.js";
 
 /** A tenant's request with its loaders: what resolvers get. */
 export class TenantContext extends TenantAccess {
-  readonly loaders: Loaders;
   readonly bucketSets: BucketSets;
+  #loaders: Loaders | undefined;
 
   constructor(services: Services, principal: Principal) {
     super(services, principal);
     this.bucketSets = new BucketSets(services.maxSeriesPoints);
-    this.loaders = createLoaders(this);
+  }
+
+  /** Made when the first resolver asks: an answer that is kept whole needs none. */
+  get loaders(): Loaders {
+    return (this.#loaders ??= createLoaders(this));
   }
 }
 
@@ -21,7 +25,8 @@ export class TenantContext extends TenantAccess {
 export class RequestContext {
   readonly requestId: string;
   // No #field: Apollo hands resolvers a shallow copy of the context, and private names do not survive that.
-  private readonly tenant: TenantContext | null;
+  /** Null where no key was shown. */
+  readonly tenant: TenantContext | null;
 
   constructor(requestId: string, services: Services, principal: Principal | null) {
     this.requestId = requestId;

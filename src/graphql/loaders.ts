@@ -58,7 +58,9 @@ export function createLoaders(tenant: TenantAccess): Loaders {
       const rows = await findCampaigns(tenant.metrics, tenantId, ids);
       const byId = new Map(rows.map((row) => [row.id, row]));
       const missing = ids.filter((id) => !byId.has(id));
+      tenant.holdsForNow();
       // An event may have named a campaign a moment ago, of which the metrics database has not heard yet.
+      if (missing.length > 0) tenant.answerLife.endsAtOnce();
       const unheard = missing.length === 0 ? [] : await findUnheardCampaigns(tenant.events, tenantId, missing);
       for (const row of unheard) byId.set(row.id, row);
       return ids.map((id) => byId.get(id) ?? null);

@@ -21,3 +21,9 @@ export function pointsOf(
   });
   return points;
 }
+
+/** When the first bucket ends or begins from now on, and with it what isPartial says, in milliseconds since the Unix epoch. */
+export function partialUntil(boundaries: readonly EpochMicros[], now: EpochMicros): number {
+  const next = boundaries.find((boundary) => boundary > now);
+  return next === undefined ? Infinity : Math.floor(next / 1000);
+}

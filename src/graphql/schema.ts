@@ -1,5 +1,6 @@
 import "reflect-metadata";
-import { type GraphQLSchema, isInterfaceType } from "graphql";
+import { createHash } from "node:crypto";
+import { type GraphQLSchema, isInterfaceType, printSchema } from "graphql";
 import { buildSchemaSync } from "type-graphql";
 import { ApiKeyResolver } from "./resolvers/api-key-resolver.js";
 import { ApiKeyAuditResolver, CampaignAuditResolver, TenantAuditResolver } from "./resolvers/audit-resolver.js";
@@ -49,4 +50,9 @@ export function buildPublicSchema(): GraphQLSchema {
     if (isInterfaceType(type)) type.resolveType = undefined;
   }
   return schema;
+}
+
+/** The same for schemas that say the same. */
+export function schemaFingerprint(schema: GraphQLSchema): string {
+  return createHash("sha256").update(printSchema(schema)).digest("base64url");
 }

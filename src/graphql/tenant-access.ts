@@ -14,6 +14,7 @@ import type { TenantState, TenantStates } from "../tenancy/tenant-states.js";
 import { TenantReads } from "../tenancy/transactions.js";
 import type { EpochMicros } from "../time/instant.js";
 import type { TimeRange } from "../time/range.js";
+import { AnswerLife } from "./answer-life.js";
 
 /** What the resolvers work with; one for the whole server. */
 export interface Services {
@@ -39,6 +40,7 @@ export class TenantAccess {
   readonly metrics: TenantReads<"metrics">;
   /** When the request began. */
   readonly now: EpochMicros;
+  readonly answerLife = new AnswerLife();
   #state: Promise<TenantState> | undefined;
 
   constructor(services: Services, principal: Principal) {
@@ -72,7 +74,14 @@ export class TenantAccess {
     const { tenantId, services, principal, now } = this;
     const { version } = await services.tenantStates.read(tenantId, { fromNowOn: options.versionFromNowOn === true });
     const key = { tenantId, version, authority: principal.authority, name, args: args as JsonValue };
-    return services.cache.getOrLoad(key, ttlClassOf(range, now), load);
+    const answer = await services.cache.getOrLoad(key, ttlClassOf(range, now), load);
+    this.answerLife.endsBy(answer.expiresAt);
+    return answer;
+  }
+
+  /** Tells that something was read that changes with the version, but is not kept by itself: as long as what includes now. */
+  holdsForNow(): void {
+    this.answerLife.endsBy(this.services.cache.expiryOf("OPEN"));
   }
 
   /** Throws UNAVAILABLE where that cannot be told at the moment. */

@@ -6,8 +6,23 @@ interface GraphqlRouteOptions<Context extends BaseContext> {
   readonly server: ApolloServer<Context>;
   /** Who asks, and what the resolvers work with. A PublicError of it is the answer. */
   readonly contextOf: (request: FastifyRequest) => Promise<Context>;
+  /** Whole answers that may be given again. */
+  readonly answers?: KeptAnswers<Context>;
   /** Gives back what the context holds. Called once for each context, when the answer is known, also after a failure. */
   readonly release?: (context: Context) => Promise<void>;
+}
+
+interface KeptAnswer {
+  readonly contentType: string;
+  readonly body: Buffer;
+}
+
+interface KeptAnswers<Context> {
+  /** What is kept of the answer to a call, and where to put it; null where nothing is or can be. */
+  placeOf(
+    context: Context,
+    call: { readonly accept: string; readonly body: Buffer },
+  ): Promise<{ readonly found: KeptAnswer | null; keep(answer: KeptAnswer): void } | null>;
 }
 
 const PATH = "/graphql";
@@ -23,11 +38,22 @@ export function registerGraphql<Context extends BaseContext>(
   app.register(async (scope) => {
     // What a browser sends across origins without asking first must not become a mutation.
     scope.removeContentTypeParser("text/plain");
+    // As bytes: what is answered from the kept answers is never parsed.
+    scope.removeContentTypeParser("application/json");
+    scope.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+    const parseJson = scope.getDefaultJsonParser("error", "error");
+    const parse = (request: FastifyRequest) =>
+      new Promise<unknown>((resolve, reject) => {
+        if (!Buffer.isBuffer(request.body)) return resolve(request.body);
+        parseJson(request, request.body.toString(), (error, value) =>
+          error === null ? resolve(value) : reject(error),
+        );
+      });
     scope.route({
       method: ["GET", "POST"],
       url: PATH,
       exposeHeadRoute: false,
-      handler: (request, reply) => answer(options, request, reply),
+      handler: (request, reply) => answer(options, parse, request, reply),
     });
     scope.route({
       method: ["HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"],
@@ -45,26 +71,35 @@ export function registerGraphql<Context extends BaseContext>(
 }
 
 async function answer<Context extends BaseContext>(
-  { server, contextOf, release }: GraphqlRouteOptions<Context>,
+  { server, contextOf, answers, release }: GraphqlRouteOptions<Context>,
+  parse: (request: FastifyRequest) => Promise<unknown>,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const context = await contextOf(request);
   try {
+    const accept = request.headers.accept ?? "";
+    const place = Buffer.isBuffer(request.body)
+      ? await answers?.placeOf(context, { accept, body: request.body })
+      : null;
+    const found = place?.found ?? null;
+    if (found !== null) return reply.type(found.contentType).send(found.body);
     const { status, headers, body } = await server.executeHTTPGraphQLRequest({
-      httpGraphQLRequest: graphqlRequestOf(request),
+      httpGraphQLRequest: graphqlRequestOf(request, await parse(request)),
       context: async () => context,
     });
     for (const [name, value] of headers) reply.header(name, value);
     // Parts that follow later (@defer, subscriptions) are not in the schema.
     if (body.kind !== "complete") throw new Error("An answer in parts was not asked for");
-    return reply.code(status ?? 200).send(body.string);
+    const bytes = Buffer.from(body.string);
+    place?.keep({ contentType: headers.get("content-type") ?? "", body: bytes });
+    return reply.code(status ?? 200).send(bytes);
   } finally {
     await release?.(context);
   }
 }
 
-function graphqlRequestOf(request: FastifyRequest): HTTPGraphQLRequest {
+function graphqlRequestOf(request: FastifyRequest, body: unknown): HTTPGraphQLRequest {
   const headers = new HeaderMap();
   for (const [name, value] of Object.entries(request.headers)) {
     if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(", ") : value);
@@ -74,6 +109,6 @@ function graphqlRequestOf(request: FastifyRequest): HTTPGraphQLRequest {
     method: request.method,
     headers,
     search: start < 0 ? "" : request.url.slice(start),
-    body: request.body,
+    body,
   };
 }

@@ -63,6 +63,11 @@ export class Telemetry {
     "Cacheable answers by where they were found.",
     ["layer"],
   );
+  readonly #wholeAnswers = this.#counter(
+    "mailtally_whole_answers_total",
+    "Calls that came before and may be answered as before, by where the answer was found.",
+    ["layer"],
+  );
   readonly #acceptedEvents = this.#counter("mailtally_events_accepted_total", "Events made durable in the inbox.", []);
   readonly #refusedEvents = this.#counter("mailtally_events_refused_total", "Events refused by the reason's code.", [
     "code",
@@ -100,6 +105,10 @@ export class Telemetry {
   statement(name: string, seconds: number, failed: boolean): void {
     const statement = name.split(".", 2).join(".");
     this.#statements.observe({ statement, outcome: failed ? "failed" : "ok" }, seconds);
+  }
+
+  wholeAnswer(layer: CacheLayer): void {
+    this.#wholeAnswers.inc({ layer });
   }
 
   cache(layer: CacheLayer): void {

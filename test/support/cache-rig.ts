@@ -71,7 +71,7 @@ interface TestCache {
     ttlClass: TtlClass,
     load: () => Promise<T>,
     options?: { readonly versionFromNowOn?: boolean },
-  ): Promise<CachedAnswer<T>>;
+  ): Promise<Pick<CachedAnswer<T>, "value" | "ageSeconds">>;
   /** Where the answers came from, in order. */
   readonly layers: readonly CacheLayer[];
 }
@@ -91,7 +91,8 @@ export function testCache(
   return {
     getOrLoad: async (question, ttlClass, load, { versionFromNowOn = false } = {}) => {
       const { version } = await states.read(question.tenantId, { fromNowOn: versionFromNowOn });
-      return cache.getOrLoad({ ...question, version }, ttlClass, load);
+      const { value, ageSeconds } = await cache.getOrLoad({ ...question, version }, ttlClass, load);
+      return { value, ageSeconds };
     },
     layers,
   };

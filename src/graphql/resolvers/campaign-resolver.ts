@@ -14,8 +14,9 @@ import { campaignOf } from "../campaign-node.js";
 import { connectionOf } from "../connection.js";
 import type { RequestContext } from "../context.js";
 import { GranularityEnum, type GranularityName } from "../enums.js";
-import { pointsOf } from "../metrics-points.js";
+import { partialUntil, pointsOf } from "../metrics-points.js";
 import { BigIntScalar, TimeZoneScalar } from "../scalars.js";
+import { Versioned } from "../versioned.js";
 import {
   CampaignConnection,
   CampaignFilterInput,
@@ -31,6 +32,7 @@ import { MetricsPointType, MetricsType } from "../types/metrics-type.js";
 
 @Resolver()
 export class CampaignQueryResolver {
+  @Versioned()
   @Query(() => CampaignType, {
     nullable: true,
     description:
@@ -49,6 +51,7 @@ export class CampaignQueryResolver {
     const tenant = context.require("READ_METRICS");
     if ((id ?? null) === null && (externalId ?? null) !== null) {
       const row = await findCampaignByExternalId(tenant.metrics, tenant.tenantId, externalId ?? "");
+      tenant.holdsForNow();
       return row === null ? null : campaignOf(row);
     }
     if ((id ?? null) === null || (externalId ?? null) !== null) {
@@ -59,6 +62,7 @@ export class CampaignQueryResolver {
     return row === null ? null : campaignOf(row);
   }
 
+  @Versioned()
   @Query(() => CampaignConnection, { description: "The tenant's campaigns. Needs the scope READ_METRICS." })
   async campaigns(
     @Args(() => PageArgs) args: PageArgs,
@@ -86,6 +90,7 @@ export class CampaignQueryResolver {
 
 @Resolver(() => CampaignConnection)
 export class CampaignConnectionResolver {
+  @Versioned()
   @FieldResolver(() => BigIntScalar, { description: "All campaigns that match; costs only when it is asked for." })
   async totalCount(@Root() connection: CampaignConnection, @Ctx() context: RequestContext): Promise<number> {
     const tenant = context.require("READ_METRICS");
@@ -99,6 +104,7 @@ export class CampaignConnectionResolver {
 
 @Resolver(() => CampaignType)
 export class CampaignFieldResolver {
+  @Versioned()
   @FieldResolver(() => MetricsType, {
     description: "Every count and rate. Without a range: everything so far. Needs the scope READ_METRICS.",
   })
@@ -123,6 +129,7 @@ export class CampaignFieldResolver {
     return new Metrics(counts, { from, to }, traffic, rates);
   }
 
+  @Versioned()
   @FieldResolver(() => [MetricsPointType], {
     description: "The range in buckets, at most 3,000, without holes. Needs the scope READ_METRICS.",
   })
@@ -143,9 +150,11 @@ export class CampaignFieldResolver {
     const zone = timeZone ?? (await tenant.state()).timeZone;
     const buckets = tenant.bucketSets.series(range, granularity, zone, basis);
     const counts = await tenant.loaders.campaignBuckets.load({ campaignId, buckets });
+    tenant.answerLife.endsBy(partialUntil(buckets.boundaries, tenant.now));
     return pointsOf(buckets.boundaries, counts, traffic, rates, tenant.now);
   }
 
+  @Versioned()
   @FieldResolver(() => LinkConnection, {
     description: "The campaign's links, most unique clicks first. Needs the scope READ_METRICS.",
   })

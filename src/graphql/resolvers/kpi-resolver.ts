@@ -6,8 +6,9 @@ import type { TimeZoneId } from "../../time/time-zone.js";
 import type { RequestContext } from "../context.js";
 import { ComparisonEnum, type ComparisonName, GranularityEnum, type GranularityName } from "../enums.js";
 import { KpiReport } from "../kpi-report.js";
-import { pointsOf } from "../metrics-points.js";
+import { partialUntil, pointsOf } from "../metrics-points.js";
 import { TimeZoneScalar } from "../scalars.js";
+import { Versioned } from "../versioned.js";
 import { DateTimeRangeInput } from "../types/date-time-range-input.js";
 import { KpiFilterInput } from "../types/kpi-type.js";
 import { MeasureArgs } from "../types/measure-args.js";
@@ -25,6 +26,7 @@ export class KpiReportType {
 
 @Resolver()
 export class KpiQueryResolver {
+  @Versioned()
   @Query(() => KpiReportType, {
     description:
       "The numbers of a range over the tenant: unique counts are the sums of its campaigns'. Needs the scope READ_METRICS.",
@@ -55,12 +57,14 @@ function filterOf(filter: KpiFilterInput | null) {
 
 @Resolver(() => KpiReportType)
 export class KpiReportResolver {
+  @Versioned()
   @FieldResolver(() => MetricsType, { description: "Every count and rate of the range." })
   async metrics(@Root() { report }: KpiReportType): Promise<MetricsType> {
     const { range, traffic, rates } = report.args;
     return new Metrics(await report.countsOf(range), range, traffic, rates);
   }
 
+  @Versioned()
   @FieldResolver(() => [MetricsPointType], { description: "The range in buckets, at most 3,000, without holes." })
   async series(
     @Root() { report }: KpiReportType,
@@ -75,9 +79,11 @@ export class KpiReportResolver {
     const { tenant, args } = report;
     const zone = timeZone ?? (await tenant.state()).timeZone;
     const boundaries = seriesBoundaries(args.range, granularity, zone, tenant.services.maxSeriesPoints);
+    tenant.answerLife.endsBy(partialUntil(boundaries, tenant.now));
     return pointsOf(boundaries, await report.counts(boundaries), args.traffic, args.rates, tenant.now);
   }
 
+  @Versioned()
   @FieldResolver(() => KpiComparisonType, {
     nullable: true,
     description: "The numbers of the range that compareTo names; null where it was not given.",

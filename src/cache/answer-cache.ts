@@ -1,0 +1,93 @@
+/**
+ * Whole answers as they go over the wire, in the process and in Redis. They lie where addressOf says, as the parts of answers
+ * in cache.ts do, and keep what that promises: the version in the address was read before anything of the answer was loaded.
+ * Nothing of them is parsed or printed again between Redis and the socket.
+ */
+import { LRUCache } from "lru-cache";
+import type { CacheLayer } from "./cache.js";
+import type { RedisLayer } from "./redis-layer.js";
+
+export interface WholeAnswer {
+  readonly contentType: string;
+  readonly body: Buffer;
+}
+
+interface AnswerCacheOptions {
+  readonly redis: RedisLayer | null;
+  /** Of the answers in the process, about; 0 keeps none. */
+  readonly maxBytes: number;
+  readonly onHit?: (layer: CacheLayer) => void;
+  /** Milliseconds since the Unix epoch. */
+  readonly now?: () => number;
+}
+
+interface Stored {
+  readonly expiresAt: number;
+  readonly answer: WholeAnswer;
+}
+
+/** A larger one is made anew each time: it would push many others out. */
+const MAX_ANSWER_BYTES = 1_000_000;
+/** What an entry takes besides its body. */
+const BYTES_PER_ENTRY = 600;
+const NEWLINE = 10;
+const MAX_HEAD_BYTES = 200;
+
+export class AnswerCache {
+  readonly #redis: RedisLayer | null;
+  readonly #process: LRUCache<string, Stored>;
+  readonly #onHit: (layer: CacheLayer) => void;
+  readonly #now: () => number;
+
+  constructor({ redis, maxBytes, onHit = () => undefined, now = () => Date.now() }: AnswerCacheOptions) {
+    this.#redis = redis;
+    this.#process = new LRUCache({ maxSize: Math.max(1, maxBytes) });
+    this.#onHit = onHit;
+    this.#now = now;
+  }
+
+  /** Null where there is none. Never rejects. */
+  async get(address: string): Promise<WholeAnswer | null> {
+    const kept = this.#process.get(address);
+    if (kept !== undefined && this.#now() < kept.expiresAt) return this.#found(kept, "process");
+    const text = this.#redis === null ? null : await this.#redis.getBytes(address);
+    const stored = text === null ? null : readStored(text);
+    if (stored === null || this.#now() >= stored.expiresAt) {
+      this.#onHit("miss");
+      return null;
+    }
+    this.#keep(address, stored);
+    return this.#found(stored, "redis");
+  }
+
+  /** `expiresAt`: milliseconds since the Unix epoch. What is too large is not kept. */
+  set(address: string, answer: WholeAnswer, expiresAt: number): void {
+    const ttlMs = Math.floor(expiresAt - this.#now());
+    if (ttlMs < 1 || answer.body.length > MAX_ANSWER_BYTES) return;
+    const stored = { expiresAt, answer };
+    this.#keep(address, stored);
+    this.#redis?.set(address, writeStored(stored), ttlMs);
+  }
+
+  #keep(address: string, stored: Stored): void {
+    this.#process.set(address, stored, { size: BYTES_PER_ENTRY + stored.answer.body.length });
+  }
+
+  #found({ answer }: Stored, layer: CacheLayer): WholeAnswer {
+    this.#onHit(layer);
+    return answer;
+  }
+}
+
+/** One line of when it ends and what it is, then the body. */
+function writeStored({ expiresAt, answer: { contentType, body } }: Stored): Buffer {
+  return Buffer.concat([Buffer.from(`${expiresAt} ${contentType}\n`), body]);
+}
+
+/** Null for what is nothing of the kind. */
+function readStored(bytes: Buffer): Stored | null {
+  const end = bytes.subarray(0, MAX_HEAD_BYTES).indexOf(NEWLINE);
+  const head = /^(\d+) (\S.*)$/.exec(bytes.toString("latin1", 0, Math.max(0, end)));
+  if (head?.[1] === undefined || head[2] === undefined) return null;
+  return { expiresAt: Number(head[1]), answer: { contentType: head[2], body: bytes.subarray(end + 1) } };
+}

@@ -1,0 +1,66 @@
+/**
+ * Answers that are given again without being asked for again: what was posted byte by byte as before, by somebody with the
+ * same authority, while the tenant's version has not moved. Found before the document is parsed.
+ *
+ * Only what came before is looked for, so that a call pays nothing for it the first time, and a write or a question to the
+ * event log never waits for the metrics database, which knows the version. The first time tells whether the answer may be
+ * kept at all (versioned.ts); from the second time on the version is read first, then all that is loaded is at least as new.
+ */
+import { createHash } from "node:crypto";
+import { LRUCache } from "lru-cache";
+import type { AnswerCache, WholeAnswer } from "../cache/answer-cache.js";
+import { addressOf } from "../cache/cache-key.js";
+import type { RequestContext } from "./context.js";
+
+/** What was posted, and the head that bears on the answer. */
+export interface PostedCall {
+  readonly accept: string;
+  readonly body: Buffer;
+}
+
+/** What is known of a call before it is executed. */
+export interface WholeAnswerPlace {
+  /** The answer, where it is kept. */
+  readonly found: WholeAnswer | null;
+  /** Takes the answer, for the next time. */
+  keep(answer: WholeAnswer): void;
+}
+
+/** Those with more are no dashboard's questions but events. */
+const MAX_CALL_BYTES = 20_000;
+const MAX_KNOWN_CALLS = 20_000;
+
+export class WholeAnswers {
+  readonly #cache: AnswerCache;
+  /** Of the program: another one may answer the same document otherwise. */
+  readonly #release: string;
+  /** Calls, by hash, whose answer may be kept. */
+  readonly #repeatable = new LRUCache<string, true>({ max: MAX_KNOWN_CALLS });
+
+  constructor(options: { readonly cache: AnswerCache; readonly release: string }) {
+    this.#cache = options.cache;
+    this.#release = options.release;
+  }
+
+  async placeOf(context: RequestContext, { accept, body }: PostedCall): Promise<WholeAnswerPlace | null> {
+    const { tenant } = context;
+    if (tenant === null || body.length > MAX_CALL_BYTES) return null;
+    const call = createHash("sha256").update(`${accept}\0`).update(body).digest("base64");
+    const learn = (): void => {
+      if (tenant.answerLife.endsAt > 0) this.#repeatable.set(call, true);
+    };
+    if (this.#repeatable.get(call) !== true) return { found: null, keep: learn };
+    // Whatever needs the version fails by itself.
+    const state = await tenant.state().catch(() => null);
+    if (state === null) return null;
+    const { tenantId, principal } = tenant;
+    const { version } = state;
+    const name = "whole_answer";
+    const args = [this.#release, call];
+    const address = addressOf({ tenantId, version, authority: principal.authority, name, args });
+    return {
+      found: await this.#cache.get(address),
+      keep: (answer) => this.#cache.set(address, answer, tenant.answerLife.endsAt),
+    };
+  }
+}
