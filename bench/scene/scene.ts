@@ -1,0 +1,119 @@
+/** What a benchmark works on: a folder of its own, an empty PostgreSQL with durability on, processes that end with it. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { Client } from "pg";
+import { pino } from "pino";
+import { type EmbeddedServer, startEmbeddedServer } from "../../src/database/embedded-server.js";
+import { parentOf } from "../measure/cpu-time.js";
+import { type BenchProcess, startProcess } from "./processes.js";
+
+export interface SceneOptions {
+  /** The large sizes of the issue in place of the quick ones. */
+  readonly full: boolean;
+  /** A line for whoever waits; goes to stderr. */
+  readonly say: (line: string) => void;
+}
+
+export interface DatabasePair {
+  readonly eventsUrl: string;
+  readonly metricsUrl: string;
+}
+
+const ROOT = path.join(import.meta.dirname, "../..");
+export const SECRET = "a secret of the benchmarks, long enough for it";
+
+export class Scene {
+  readonly full: boolean;
+  readonly say: (line: string) => void;
+  readonly folder: string;
+  readonly #server: EmbeddedServer;
+  readonly #processes: BenchProcess[] = [];
+
+  private constructor(options: SceneOptions, folder: string, server: EmbeddedServer) {
+    this.full = options.full;
+    this.say = options.say;
+    this.folder = folder;
+    this.#server = server;
+  }
+
+  static async open(options: SceneOptions): Promise<Scene> {
+    const folder = await mkdtemp(path.join(tmpdir(), "mailtally-bench-"));
+    const server = await startEmbeddedServer({
+      dataDir: folder,
+      databases: [],
+      log: pino({ level: "warn" }, pino.destination(2)),
+      // As the program's own, but for room: a benchmark's tables lie in memory, as a tuned server's would.
+      settings: { max_connections: "200", shared_buffers: "1GB", max_wal_size: "8GB" },
+    });
+    return new Scene(options, folder, server);
+  }
+
+  /** The postmaster: its children are the server's whole work. */
+  async postgresPid(): Promise<number> {
+    return this.#asAdministrator(async (client) => {
+      const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
+      // While the connection is open: its process goes with it.
+      return parentOf(rows[0]?.pid ?? 0);
+    });
+  }
+
+  /** Two new databases, migrated. The name is a plain word. */
+  async createDatabases(name: string): Promise<DatabasePair> {
+    for (const database of [`${name}_events`, `${name}_metrics`]) await this.createDatabase(database);
+    const urls = this.urlsOf(name);
+    await this.command(urls, ["migrate"]);
+    return urls;
+  }
+
+  urlsOf(name: string): DatabasePair {
+    return { eventsUrl: this.#server.url(`${name}_events`), metricsUrl: this.#server.url(`${name}_metrics`) };
+  }
+
+  /** An empty database, and its URL. */
+  async createDatabase(name: string): Promise<string> {
+    if (!/^[a-z_0-9]+$/.test(name)) throw new Error("A database's name is a plain word");
+    await this.#asAdministrator((client) => client.query(`create database ${name}`));
+    return this.#server.url(name);
+  }
+
+  async #asAdministrator<T>(work: (client: Client) => Promise<T>): Promise<T> {
+    const client = new Client({ connectionString: this.#server.url("postgres") });
+    await client.connect();
+    try {
+      return await work(client);
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** Runs one of the program's commands to its end and gives what it printed; throws where it fails. */
+  async command(databases: DatabasePair, args: readonly string[]): Promise<string> {
+    return this.program(databases, args).finished();
+  }
+
+  /** Starts `serve`, `work` or another command of the compiled program. */
+  program(databases: DatabasePair, args: readonly string[], env: Readonly<Record<string, string>> = {}): BenchProcess {
+    return this.start([path.join(ROOT, "dist/cli.js"), ...args], {
+      EVENTS_DATABASE_URL: databases.eventsUrl,
+      METRICS_DATABASE_URL: databases.metricsUrl,
+      MAILTALLY_SECRET: SECRET,
+      DATA_DIR: this.folder,
+      LOG_LEVEL: "warn",
+      ...env,
+    });
+  }
+
+  /** Starts a program of Node's. It ends with the scene at the latest. */
+  start(args: readonly string[], env: Readonly<Record<string, string>>): BenchProcess {
+    const started = startProcess(args, env);
+    this.#processes.push(started);
+    return started;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#processes.map((started) => started.stop()));
+    await this.#server.stop();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
