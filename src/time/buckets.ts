@@ -16,8 +16,11 @@ export type Granularity = "QUARTER_HOUR" | "HOUR" | "DAY" | "WEEK" | "MONTH";
 export class TooManyBucketsError extends RangeError {
   override readonly name = "TooManyBucketsError";
 
-  constructor(readonly maxPoints: number) {
+  readonly maxPoints: number;
+
+  constructor(maxPoints: number) {
     super(`The range has more than ${maxPoints} buckets of this granularity.`);
+    this.maxPoints = maxPoints;
   }
 }
 
