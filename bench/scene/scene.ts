@@ -44,7 +44,7 @@ export class Scene {
       databases: [],
       log: pino({ level: "warn" }, pino.destination(2)),
       // As the program's own, but for room: a benchmark's tables lie in memory, as a tuned server's would.
-      settings: { max_connections: "200", shared_buffers: "1GB", max_wal_size: "8GB" },
+      settings: { max_connections: "300", shared_buffers: "1GB", max_wal_size: "8GB" },
     });
     return new Scene(options, folder, server);
   }
