@@ -6,10 +6,11 @@
  */
 import { parseArgs } from "node:util";
 import type { Benchmark } from "./benchmark.js";
+import { reads } from "./reads.js";
 import { jsonLineOf, tableOf, writeResults } from "./report.js";
 import { Scene } from "./scene/scene.js";
 
-const BENCHMARKS: readonly Benchmark[] = [];
+const BENCHMARKS: readonly Benchmark[] = [reads];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
