@@ -6,11 +6,12 @@
  */
 import { parseArgs } from "node:util";
 import type { Benchmark } from "./benchmark.js";
+import { cached } from "./cached.js";
 import { reads } from "./reads.js";
 import { jsonLineOf, tableOf, writeResults } from "./report.js";
 import { Scene } from "./scene/scene.js";
 
-const BENCHMARKS: readonly Benchmark[] = [reads];
+const BENCHMARKS: readonly Benchmark[] = [reads, cached];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
