@@ -17,9 +17,12 @@ export interface DashboardScene {
   readonly readers: readonly { readonly tenantId: TenantId; readonly key: string }[];
 }
 
-const TENANTS = ["north", "south"] as const;
+/** They differ in their numbers, so that whoever sees the other one's answers something else. */
+const TENANTS = [
+  { slug: "north", recipients: 900 },
+  { slug: "south", recipients: 940 },
+] as const;
 const CAMPAIGNS = 24;
-const RECIPIENTS = 900;
 const SEND_DAYS = 8;
 
 export async function openDashboardScene(
@@ -29,9 +32,9 @@ export async function openDashboardScene(
   const databases = await scene.createDatabases("dashboard");
   const range = dashboardRange();
   const tenants: { readonly tenantId: TenantId; readonly keys: readonly string[] }[] = [];
-  for (const slug of TENANTS.slice(0, options.tenants)) {
+  for (const { slug, recipients } of TENANTS.slice(0, options.tenants)) {
     const tenant = await createTenantWithKeys(databases, { slug, timeZone: DASHBOARD_ZONE }, authorities());
-    const file = await writeLines(scene, `${slug}.ndjson`, dashboardEvents(range));
+    const file = await writeLines(scene, `${slug}.ndjson`, dashboardEvents(range, recipients));
     await scene.command(databases, ["import", file, "--tenant", slug]);
     tenants.push(tenant);
   }
@@ -57,7 +60,7 @@ function authorities(): Scope[][] {
 }
 
 /** Of ten messages nine arrive; four are opened, half of these at once and half over the weeks that follow; one is clicked. */
-function* dashboardEvents({ from }: DashboardRange): Generator<string> {
+function* dashboardEvents({ from }: DashboardRange, recipients: number): Generator<string> {
   const startMs = from / 1_000;
   const dayMs = MICROS_PER_DAY / 1_000;
   // A day before the end: nothing may lie in the future, whatever the time of day is.
@@ -65,7 +68,7 @@ function* dashboardEvents({ from }: DashboardRange): Generator<string> {
   for (let campaign = 0; campaign < CAMPAIGNS; campaign++) {
     const sentDay = campaign % SEND_DAYS;
     const sentMs = startMs + sentDay * dayMs + 8 * 3_600_000;
-    for (let place = 0; place < RECIPIENTS; place++) {
+    for (let place = 0; place < recipients; place++) {
       const line = (type: string, atMs: number, more: Readonly<Record<string, string>> = {}) =>
         JSON.stringify({
           type,
