@@ -21,7 +21,7 @@ const POLL_MS = 20;
 const DEADLINE_MS = 600_000;
 
 /** The program's own pool, for what is quicker done in this process than by a command each. Ends with the work. */
-async function withMetrics<T>(
+export async function withMetrics<T>(
   { metricsUrl }: DatabasePair,
   work: (metrics: Pool<"metrics">) => Promise<T>,
 ): Promise<T> {
