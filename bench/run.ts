@@ -7,11 +7,12 @@
 import { parseArgs } from "node:util";
 import type { Benchmark } from "./benchmark.js";
 import { cached } from "./cached.js";
+import { pages } from "./pages.js";
 import { reads } from "./reads.js";
 import { jsonLineOf, tableOf, writeResults } from "./report.js";
 import { Scene } from "./scene/scene.js";
 
-const BENCHMARKS: readonly Benchmark[] = [reads, cached];
+const BENCHMARKS: readonly Benchmark[] = [reads, cached, pages];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
