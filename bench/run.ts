@@ -11,8 +11,9 @@ import { pages } from "./pages.js";
 import { reads } from "./reads.js";
 import { jsonLineOf, tableOf, writeResults } from "./report.js";
 import { Scene } from "./scene/scene.js";
+import { startup } from "./startup.js";
 
-const BENCHMARKS: readonly Benchmark[] = [reads, cached, pages];
+const BENCHMARKS: readonly Benchmark[] = [reads, cached, pages, startup];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
