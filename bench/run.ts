@@ -7,13 +7,14 @@
 import { parseArgs } from "node:util";
 import type { Benchmark } from "./benchmark.js";
 import { cached } from "./cached.js";
+import { legacy } from "./legacy.js";
 import { pages } from "./pages.js";
 import { reads } from "./reads.js";
 import { jsonLineOf, tableOf, writeResults } from "./report.js";
 import { Scene } from "./scene/scene.js";
 import { startup } from "./startup.js";
 
-const BENCHMARKS: readonly Benchmark[] = [reads, cached, pages, startup];
+const BENCHMARKS: readonly Benchmark[] = [reads, cached, legacy, pages, startup];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
