@@ -1,0 +1,129 @@
+/**
+ * `growth`: what a dashboard costs that nothing of is cached, with few events against many of one tenant, and with few
+ * tenants against many. Two installations stand beside each other and are asked by turns; the cost is processor time of
+ * `serve` and of PostgreSQL together for each request, and beside it how long one takes. One request at a time: of several
+ * that ask the same at once, one reads for all.
+ *
+ * Events grow by campaigns of 50,000 events, 20 in a month, as months pass: the dashboard shows the newest 20 out of 20, or out of 100
+ * (`--full`: 400). The tenants' requests go round all of them; what these hold is said in scene/many-tenants.ts.
+ */
+import type { Benchmark, Row } from "./benchmark.js";
+import { DASHBOARD_CAMPAIGNS, DASHBOARD_DAYS, dashboardBody } from "./dashboard-query.js";
+import { alternate, median } from "./measure/alternate.js";
+import { cpuSeconds } from "./measure/cpu-time.js";
+import { answerTo } from "./measure/latency.js";
+import { type MeasuredServer, startServe } from "./measure/server.js";
+import { EVENTS_PER_MESSAGE } from "./scene/event-kinds.js";
+import { fillHistory } from "./scene/history.js";
+import { copyTenant } from "./scene/many-tenants.js";
+import type { DatabasePair, Scene } from "./scene/scene.js";
+import { type BenchTenant, createBenchTenant } from "./scene/tenant.js";
+import { instantFromMillis } from "../src/time/instant.js";
+
+const DAY_MS = 86_400_000;
+const MILLION = 1_000_000;
+const MESSAGES_PER_CAMPAIGN = 20_000;
+const ROUNDS = 7;
+const MAX_GROWTH = { atMost: 1.15 };
+
+interface Installation {
+  readonly server: MeasuredServer;
+  readonly headers: readonly BenchTenant["headers"][];
+  /** The next request's place among the headers. */
+  next: number;
+}
+
+interface Cost {
+  readonly cpuMs: number;
+  readonly p50: number;
+}
+
+export const growth: Benchmark = {
+  name: "growth",
+  about: "the dashboard uncached, as events and tenants become more",
+  async run(scene) {
+    const end = new Date(Math.floor(Date.now() / DAY_MS) * DAY_MS);
+    const start = new Date(end.getTime() - DASHBOARD_DAYS * DAY_MS);
+    const body = dashboardBody({ from: instantFromMillis(start.getTime()), to: instantFromMillis(end.getTime()) });
+    const many = scene.full ? 20 : 5;
+    const [few, more] = await Promise.all([withEvents(scene, 1, end), withEvents(scene, many, end)]);
+    const events = await compare(scene, { body, names: ["1M events", `${many}M events`] }, few, more);
+    const [ten, thousand] = [await withTenants(scene, 10, end), await withTenants(scene, 1_000, end)];
+    const tenants = await compare(scene, { body, names: ["10 tenants", "1,000 tenants"] }, ten, thousand);
+    return [...events, ...tenants];
+  },
+};
+
+async function withEvents(scene: Scene, millions: number, end: Date): Promise<Installation> {
+  const { databases, tenant } = await installationOf(scene, `events_${millions}`);
+  const groups = (millions * MILLION) / (DASHBOARD_CAMPAIGNS * MESSAGES_PER_CAMPAIGN * EVENTS_PER_MESSAGE);
+  const plan = { campaignsPerGroup: DASHBOARD_CAMPAIGNS, messagesPerCampaign: MESSAGES_PER_CAMPAIGN, end };
+  await fillHistory(scene, databases, tenant, { ...plan, groups });
+  return { server: await startUncached(scene, databases), headers: [tenant.headers], next: 0 };
+}
+
+async function withTenants(scene: Scene, count: number, end: Date): Promise<Installation> {
+  const { databases, tenant } = await installationOf(scene, `tenants_${count}`);
+  const plan = { groups: 1, campaignsPerGroup: DASHBOARD_CAMPAIGNS, messagesPerCampaign: 400, end };
+  await fillHistory(scene, databases, tenant, plan);
+  const others = await copyTenant(databases, tenant, count - 1);
+  const headers = [tenant, ...others].map((one) => one.headers);
+  return { server: await startUncached(scene, databases), headers, next: 0 };
+}
+
+async function installationOf(scene: Scene, name: string): Promise<{ databases: DatabasePair; tenant: BenchTenant }> {
+  const databases = await scene.createDatabases(name);
+  return { databases, tenant: await createBenchTenant(databases, name.replaceAll("_", "-")) };
+}
+
+function startUncached(scene: Scene, databases: DatabasePair): Promise<MeasuredServer> {
+  return startServe(scene, databases, { CACHE_MEMORY_MB: "0" });
+}
+
+async function compare(
+  scene: Scene,
+  { body, names: [few, many] }: { readonly body: string; readonly names: readonly [string, string] },
+  small: Installation,
+  large: Installation,
+): Promise<Row[]> {
+  const postgres = await scene.postgresPid();
+  // Every tenant is asked, so that none is new to the server when it is measured.
+  const requests = scene.full ? 500 : 100;
+  for (const installation of [small, large]) await costOf(installation, postgres, body, installation.headers.length);
+  const costs = await alternate(
+    { small: () => costOf(small, postgres, body, requests), large: () => costOf(large, postgres, body, requests) },
+    ROUNDS,
+  );
+  await Promise.all([small, large].map(({ server }) => server.process.stop()));
+  scene.say(`growth: ${few} and ${many} are compared`);
+  const row = (name: string, unit: string, of: (cost: Cost) => number): Row => {
+    const [before, after] = [median(costs.small.map(of)), median(costs.large.map(of))];
+    return {
+      name,
+      value: after,
+      unit,
+      against: { name: few, value: before },
+      ratio: after / before,
+      target: MAX_GROWTH,
+    };
+  };
+  return [
+    row(`reads with ${many}`, "CPU ms a request", ({ cpuMs }) => cpuMs),
+    row(`reads with ${many}, p50`, "ms", ({ p50 }) => p50),
+  ];
+}
+
+async function costOf(installation: Installation, postgres: number, body: string, requests: number): Promise<Cost> {
+  const { server, headers } = installation;
+  const pids = [server.process.pid, postgres];
+  const figures: number[] = [];
+  const before = cpuSeconds(pids);
+  for (let request = 0; request < requests; request++) {
+    const own = headers[installation.next++ % headers.length] ?? {};
+    const started = performance.now();
+    const { text } = await answerTo({ url: server.url, headers: own, body });
+    figures.push(performance.now() - started);
+    if (!text.startsWith('{"data":{"campaigns":{"nodes":[{')) throw new Error(`No dashboard: ${text.slice(0, 1_000)}`);
+  }
+  return { cpuMs: ((cpuSeconds(pids) - before) * 1000) / requests, p50: median(figures) };
+}
