@@ -18,6 +18,7 @@ type Autocannon = (options: {
   readonly duration?: number;
   readonly amount?: number;
   readonly sampleInt: number;
+  readonly idReplacement: boolean;
   readonly setupClient: (client: AutocannonClient) => void;
 }) => Promise<Omit<AutocannonResult, "elapsedSeconds">> & {
   on(event: "response", listener: () => void): void;
@@ -39,6 +40,7 @@ const running = autocannon({
   ...(requests === undefined ? { duration: seconds ?? 10 } : { amount: requests }),
   // It notices only so often that it is done.
   sampleInt: 100,
+  idReplacement: body.includes("[<id>]"),
   setupClient: (client) => {
     const own = headers[clients++ % headers.length];
     if (own !== undefined) client.setHeaders(own);

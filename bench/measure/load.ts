@@ -15,6 +15,7 @@ export interface LoadOrder {
   readonly connections: number;
   /** Each connection takes the next ones and keeps them; there may be more or fewer than connections. */
   readonly headers: readonly Headers[];
+  /** `[<id>]` in it is something else in each request. */
   readonly body: string;
   /** How long, or how many requests. */
   readonly seconds?: number;
