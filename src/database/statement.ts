@@ -13,11 +13,15 @@ export interface Statement<D extends DatabaseName, Row> {
   readonly row?: Row;
 }
 
+/** What is longer is cut, and two statements may be taken for one. */
+const MAX_NAME_CHARS = 63;
+
 /** Defines a statement whose text never changes: one plan per connection. */
 export function defineStatement<D extends DatabaseName, Values extends readonly unknown[], Row>(
   database: D,
   name: string,
   text: string,
 ): (...values: Values) => Statement<D, Row> {
+  if (name.length > MAX_NAME_CHARS) throw new RangeError(`PostgreSQL would cut the statement's name ${name}`);
   return (...values) => ({ database, name, text, values });
 }

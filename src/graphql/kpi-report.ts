@@ -2,20 +2,20 @@ import type { CachedAnswer } from "../cache/cache.js";
 import type { CampaignId } from "../ids.js";
 import { type Counts, EMPTY_COUNTS } from "../metrics/counts.js";
 import type { FreshnessOfRollups } from "../metrics/freshness.js";
+import type { View } from "../metrics/kpi.js";
+import type { MeasureSet } from "../metrics/measure-set.js";
 import { chooseRollups } from "../metrics/rollup-choice.js";
 import { readTenantBuckets } from "../metrics/tenant-buckets.js";
 import type { Basis } from "../rollups/measures.js";
 import type { EpochMicros } from "../time/instant.js";
 import type { TimeRange } from "../time/range.js";
 import type { TenantAccess } from "./tenant-access.js";
-import type { RateProfileName, TrafficName } from "./enums.js";
 
 export interface KpiArguments {
   /** Widened to quarter-hours already. */
   readonly range: TimeRange;
   readonly basis: Basis;
-  readonly traffic: TrafficName;
-  readonly rates: RateProfileName;
+  readonly view: View;
   readonly filter: {
     readonly campaignIds: readonly CampaignId[] | null;
     readonly tags: readonly string[] | null;
@@ -38,16 +38,16 @@ export class KpiReport {
   }
 
   /** The counts of the buckets between the boundaries. */
-  async counts(boundaries: readonly EpochMicros[]): Promise<readonly Counts[]> {
-    const read = this.#read(boundaries);
+  async counts(boundaries: readonly EpochMicros[], set: MeasureSet): Promise<readonly Counts[]> {
+    const read = this.#read(boundaries, set);
     this.#reads.push(read);
     return (await read).value;
   }
 
   /** The counts of one range; an empty one has none. */
-  async countsOf(range: TimeRange): Promise<Counts> {
+  async countsOf(range: TimeRange, set: MeasureSet): Promise<Counts> {
     if (range.from >= range.to) return EMPTY_COUNTS;
-    const [counts] = await this.counts([range.from, range.to]);
+    const [counts] = await this.counts([range.from, range.to], set);
     return counts ?? EMPTY_COUNTS;
   }
 
@@ -62,7 +62,7 @@ export class KpiReport {
     return { ...freshness, cacheAgeSeconds: ages.length === 0 ? null : Math.max(...ages) };
   }
 
-  async #read(boundaries: readonly EpochMicros[]): Promise<CachedAnswer<readonly Counts[]>> {
+  async #read(boundaries: readonly EpochMicros[], set: MeasureSet): Promise<CachedAnswer<readonly Counts[]>> {
     // The siblings begin in this turn of the event loop: freshness too, if it is among them.
     await Promise.resolve();
     await this.#freshness;
@@ -73,10 +73,12 @@ export class KpiReport {
     const range = { from: boundaries[0] ?? args.range.from, to: boundaries.at(-1) ?? args.range.to };
     return tenant.cached(
       "kpis",
-      { boundaries, basis, filter },
+      { boundaries, basis, filter, measures: set.key },
       range,
-      () =>
-        readTenantBuckets(tenant.metrics, tenant.tenantId, chooseRollups(boundaries, rollupTimeZone), basis, filter),
+      () => {
+        const plan = chooseRollups(boundaries, rollupTimeZone);
+        return readTenantBuckets(tenant.metrics, tenant.tenantId, plan, basis, set, filter);
+      },
       { versionFromNowOn: isFresh },
     );
   }

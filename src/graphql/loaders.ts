@@ -15,14 +15,19 @@ import { readCampaignBuckets } from "../metrics/campaign-buckets.js";
 import { readCampaignTotals } from "../metrics/campaign-totals.js";
 import { type Counts, EMPTY_COUNTS } from "../metrics/counts.js";
 import { type LinkPageRequest, type LinkRow, readLinkPages } from "../metrics/link-pages.js";
+import type { MeasureSet } from "../metrics/measure-set.js";
 import { chooseRollups } from "../metrics/rollup-choice.js";
 import { findTenant, type Tenant } from "../tenancy/tenants.js";
 import type { EpochMicros } from "../time/instant.js";
 import type { BucketSet } from "./bucket-sets.js";
 import type { TenantAccess } from "./tenant-access.js";
 
-interface CampaignBuckets {
+interface CampaignTotals {
   readonly campaignId: CampaignId;
+  readonly set: MeasureSet;
+}
+
+interface CampaignBuckets extends CampaignTotals {
   readonly buckets: BucketSet;
 }
 
@@ -40,7 +45,7 @@ export interface Loaders {
   /** Whatever the key may see of the tenant itself. */
   tenant(): Promise<Tenant>;
   readonly campaign: DataLoader<CampaignId, CampaignRow | null>;
-  readonly campaignTotals: DataLoader<CampaignId, Counts>;
+  readonly campaignTotals: DataLoader<CampaignTotals, Counts, string>;
   readonly campaignBuckets: DataLoader<CampaignBuckets, readonly Counts[], string>;
   readonly campaignLinks: DataLoader<CampaignLinks, readonly LinkRow[], string>;
   readonly auditTrail: DataLoader<AuditTrail, readonly AuditRow[], string>;
@@ -66,24 +71,28 @@ export function createLoaders(tenant: TenantAccess): Loaders {
       return ids.map((id) => byId.get(id) ?? null);
     }),
 
-    campaignTotals: new DataLoader(async (ids) => {
-      const counts = await tenant.cached("campaign_totals", ids, null, async () => {
-        const totals = await readCampaignTotals(tenant.metrics, tenantId, ids);
-        return ids.map((id) => totals.get(id) ?? EMPTY_COUNTS);
-      });
-      return counts.value;
-    }),
+    campaignTotals: batchedByRest(
+      campaignIdOf,
+      ({ set }: CampaignTotals) => set.key,
+      async ({ set }, ids) => {
+        const counts = await tenant.cached("campaign_totals", { ids, measures: set.key }, null, async () => {
+          const totals = await readCampaignTotals(tenant.metrics, tenantId, ids, set);
+          return ids.map((id) => totals.get(id) ?? EMPTY_COUNTS);
+        });
+        return counts.value;
+      },
+    ),
 
     campaignBuckets: batchedByRest(
       campaignIdOf,
-      ({ buckets }: CampaignBuckets) => buckets.key,
-      async ({ buckets: { boundaries, basis } }, ids) => {
+      ({ buckets, set }: CampaignBuckets) => `${buckets.key} ${set.key}`,
+      async ({ buckets: { boundaries, basis }, set }, ids) => {
         const { rollupTimeZone } = await tenant.state();
         const range = rangeOf(boundaries);
-        const args = { ids, boundaries, basis };
+        const args = { ids, boundaries, basis, measures: set.key };
         const counts = await tenant.cached("campaign_buckets", args, range, async () => {
           const plan = chooseRollups(boundaries, rollupTimeZone);
-          const buckets = await readCampaignBuckets(tenant.metrics, tenantId, ids, plan, basis);
+          const buckets = await readCampaignBuckets(tenant.metrics, tenantId, ids, plan, basis, set);
           return ids.map((id) => buckets.get(id) ?? []);
         });
         return counts.value;

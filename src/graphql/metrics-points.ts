@@ -1,22 +1,22 @@
 import { type Counts, EMPTY_COUNTS } from "../metrics/counts.js";
-import { Metrics } from "../metrics/kpi.js";
+import { Metrics, type View } from "../metrics/kpi.js";
+import type { MeasureSet } from "../metrics/measure-set.js";
 import type { EpochMicros } from "../time/instant.js";
-import type { RateProfileName, TrafficName } from "./enums.js";
 import type { MetricsPointType } from "./types/metrics-type.js";
 
 /** The points of a series: bucket i is [boundaries[i], boundaries[i + 1]). */
 export function pointsOf(
   boundaries: readonly EpochMicros[],
   buckets: readonly Counts[],
-  traffic: TrafficName,
-  rates: RateProfileName,
+  set: MeasureSet,
+  view: View,
   now: EpochMicros,
 ): MetricsPointType[] {
   const points: MetricsPointType[] = [];
   boundaries.forEach((start, index) => {
     const end = boundaries[index + 1];
     if (end === undefined) return;
-    const metrics = new Metrics(buckets[index] ?? EMPTY_COUNTS, { from: start, to: end }, traffic, rates);
+    const metrics = new Metrics(buckets[index] ?? EMPTY_COUNTS, set, { from: start, to: end }, view);
     points.push({ start, end, isPartial: start <= now && now < end, metrics });
   });
   return points;

@@ -1,9 +1,8 @@
 /** How rollup rows come out of the database: as texts of many numbers each, since a column a number costs several times as much. */
 import { addDecimals } from "../decimal.js";
-import { MEASURES } from "../rollups/measures.js";
 import { type Counts, EMPTY_COUNTS } from "./counts.js";
 
-/** "1,2,3": counts by position in MEASURES. Throws RangeError past 2^53 - 1. */
+/** "1,2,3": counts in the order in which they were selected. Throws RangeError past 2^53 - 1. */
 export function parseMeasures(text: string): number[] {
   return parseCells(text)[0] ?? [];
 }
@@ -58,7 +57,7 @@ export class BucketSums {
       if (bucket === null) continue;
       const known = this.#measures[bucket];
       if (known === undefined) this.#measures[bucket] = cell;
-      else for (let at = 0; at < MEASURES.length; at++) known[at] = (known[at] ?? 0) + (cell[at] ?? 0);
+      else for (let at = 0; at < cell.length; at++) known[at] = (known[at] ?? 0) + (cell[at] ?? 0);
     }
   }
 

@@ -6,12 +6,19 @@ import { divideDecimal, isZeroDecimal } from "../decimal.js";
 import { type Measure, MEASURES } from "../rollups/measures.js";
 import type { EpochMicros } from "../time/instant.js";
 import type { TimeRange } from "../time/range.js";
-import type { Counts } from "./counts.js";
+import { type Counts, EMPTY_COUNTS } from "./counts.js";
+import { ALL_MEASURES, type MeasureSet, measureSet } from "./measure-set.js";
 
 /** HUMAN leaves out the opens and clicks that were judged MACHINE. */
 export type Traffic = "ALL" | "HUMAN";
 /** PER_SENT divides by sent whatever DEFAULT divides by delivered. */
 export type RateProfile = "DEFAULT" | "PER_SENT";
+
+/** How counts are looked at. */
+export interface View {
+  readonly traffic: Traffic;
+  readonly rates: RateProfile;
+}
 
 /** Events, and the recipients of a campaign who did it for the first time. */
 export interface Tally {
@@ -44,27 +51,103 @@ export interface Money {
 const REVENUE_PER_EMAIL_DECIMALS = 6;
 const NO_MONEY: readonly Money[] = Object.freeze([]);
 
-/** Where each measure stands in Counts, known before the first count is read. */
+/** Where each measure stands in MEASURES. */
 const AT = Object.fromEntries(MEASURES.map((measure, position) => [measure, position])) as Record<Measure, number>;
+
+/** Counts as far as they were read. What was not read is a fault of ours, and must never show as 0. */
+class ReadCounts {
+  readonly #counts: Counts;
+  readonly #set: MeasureSet;
+
+  constructor(counts: Counts, set: MeasureSet) {
+    this.#counts = counts;
+    this.#set = set;
+  }
+
+  /** The count of the measure at this position in MEASURES. */
+  at(position: number): number {
+    const index = this.#set.indexOf(position);
+    const count = index < 0 ? undefined : this.#counts.measures[index];
+    if (count === undefined) throw new Error(`The measure ${MEASURES[position]} was not read`);
+    return count;
+  }
+
+  get revenue(): Counts["revenue"] {
+    if (!this.#set.revenue) throw new Error("Revenue was not read");
+    return this.#counts.revenue;
+  }
+}
+
+class TallyOfCounts implements Tally {
+  readonly #counts: ReadCounts;
+  readonly #total: number;
+  readonly #unique: number;
+
+  constructor(counts: ReadCounts, total: number, unique: number) {
+    this.#counts = counts;
+    this.#total = total;
+    this.#unique = unique;
+  }
+
+  get total(): number {
+    return this.#counts.at(this.#total);
+  }
+
+  get unique(): number {
+    return this.#counts.at(this.#unique);
+  }
+}
+
+class BounceTallyOfCounts implements BounceTally {
+  readonly #counts: ReadCounts;
+
+  constructor(counts: ReadCounts) {
+    this.#counts = counts;
+  }
+
+  get total(): number {
+    return this.hard + this.soft + this.block + this.undetermined;
+  }
+
+  get unique(): number {
+    return this.#counts.at(AT.unique_bounced);
+  }
+
+  get hard(): number {
+    return this.#counts.at(AT.bounced_hard);
+  }
+
+  get soft(): number {
+    return this.#counts.at(AT.bounced_soft);
+  }
+
+  get block(): number {
+    return this.#counts.at(AT.bounced_block);
+  }
+
+  get undetermined(): number {
+    return this.#counts.at(AT.bounced_undetermined);
+  }
+}
 
 /**
  * The tallies, money and rates of some counts, under the names of the public schema. Each is worked out when it is read:
- * a month of 20 campaigns has 600 of these, of which a dashboard reads three numbers each.
+ * a month of 20 campaigns has 600 of these, of which a dashboard reads three numbers each. What reads them also tells which
+ * measures they take: see measuresOf.
  */
 export class Metrics {
   /** The range that was answered; null where everything was asked for. */
   readonly from: EpochMicros | null;
   readonly to: EpochMicros | null;
-  readonly #measures: readonly number[];
-  readonly #revenueByCurrency: Counts["revenue"];
+  readonly #counts: ReadCounts;
   readonly #human: boolean;
   readonly #perSent: boolean;
 
-  constructor(counts: Counts, range: TimeRange | null, traffic: Traffic, rates: RateProfile) {
+  /** `set`: what was read. */
+  constructor(counts: Counts, set: MeasureSet, range: TimeRange | null, { traffic, rates }: View) {
     this.from = range === null ? null : range.from;
     this.to = range === null ? null : range.to;
-    this.#measures = counts.measures;
-    this.#revenueByCurrency = counts.revenue;
+    this.#counts = new ReadCounts(counts, set);
     this.#human = traffic === "HUMAN";
     this.#perSent = rates === "PER_SENT";
   }
@@ -82,12 +165,7 @@ export class Metrics {
   }
 
   get bounced(): BounceTally {
-    const hard = this.#count(AT.bounced_hard);
-    const soft = this.#count(AT.bounced_soft);
-    const block = this.#count(AT.bounced_block);
-    const undetermined = this.#count(AT.bounced_undetermined);
-    const total = hard + soft + block + undetermined;
-    return { total, unique: this.#count(AT.unique_bounced), hard, soft, block, undetermined };
+    return new BounceTallyOfCounts(this.#counts);
   }
 
   get opened(): Tally {
@@ -120,7 +198,7 @@ export class Metrics {
 
   /** By currency; a currency that earned nothing is left out. */
   get revenue(): readonly Money[] {
-    return moneyOf(this.#revenueByCurrency);
+    return moneyOf(this.#counts.revenue);
   }
 
   /** Six decimals; empty where nothing was delivered (PER_SENT: sent). */
@@ -129,7 +207,7 @@ export class Metrics {
   }
 
   get deliveryRate(): Rate {
-    return rate(this.#count(AT.unique_delivered), this.#count(AT.unique_sent));
+    return rate(this.#counts.at(AT.unique_delivered), this.#counts.at(AT.unique_sent));
   }
 
   get openRate(): Rate {
@@ -145,37 +223,66 @@ export class Metrics {
   }
 
   get bounceRate(): Rate {
-    return rate(this.#count(AT.unique_bounced), this.#count(AT.unique_sent));
+    return rate(this.#counts.at(AT.unique_bounced), this.#counts.at(AT.unique_sent));
   }
 
   get hardBounceRate(): Rate {
-    return rate(this.#count(AT.unique_hard_bounced), this.#count(AT.unique_sent));
+    return rate(this.#counts.at(AT.unique_hard_bounced), this.#counts.at(AT.unique_sent));
   }
 
   get complaintRate(): Rate {
-    return rate(this.#count(AT.unique_complained), this.#reached);
+    return rate(this.#counts.at(AT.unique_complained), this.#reached);
   }
 
   get unsubscribeRate(): Rate {
-    return rate(this.#count(AT.unique_unsubscribed), this.#reached);
+    return rate(this.#counts.at(AT.unique_unsubscribed), this.#reached);
   }
 
   get conversionRate(): Rate {
-    return rate(this.#count(AT.unique_converted), this.#reached);
+    return rate(this.#counts.at(AT.unique_converted), this.#reached);
   }
 
   /** What the profile divides by: recipients delivered to, or sent to. */
   get #reached(): number {
-    return this.#count(this.#perSent ? AT.unique_sent : AT.unique_delivered);
-  }
-
-  #count(position: number): number {
-    return this.#measures[position] ?? 0;
+    return this.#counts.at(this.#perSent ? AT.unique_sent : AT.unique_delivered);
   }
 
   #tally(total: number, unique: number): Tally {
-    return { total: this.#count(total), unique: this.#count(unique) };
+    return new TallyOfCounts(this.#counts, total, unique);
   }
+}
+
+/** What of Metrics is read: a member, and which numbers of it, where it has several. */
+export type MetricsPath = readonly [member: string, number: string | null];
+
+/** The measures that reading these takes: found out by reading them. Members that Metrics does not have take none. */
+export function measuresOf(paths: Iterable<MetricsPath>, view: View): MeasureSet {
+  const positions = new Set<number>();
+  let revenue = false;
+  const recording: MeasureSet = {
+    ...ALL_MEASURES,
+    indexOf: (position) => {
+      positions.add(position);
+      return position;
+    },
+  };
+  const counts: Counts = {
+    measures: EMPTY_COUNTS.measures,
+    get revenue() {
+      revenue = true;
+      return {};
+    },
+  };
+  const metrics: unknown = new Metrics(counts, recording, null, view);
+  for (const [member, number] of paths) {
+    const value = memberOf(metrics, member);
+    if (number !== null) memberOf(value, number);
+  }
+  return measureSet(positions, revenue);
+}
+
+function memberOf(object: unknown, name: string): unknown {
+  return typeof object === "object" && object !== null ? Reflect.get(object, name) : undefined;
 }
 
 function rate(numerator: number, denominator: number): Rate {

@@ -3,6 +3,7 @@ import type { CampaignId, TenantId } from "../ids.js";
 import type { Basis } from "../rollups/measures.js";
 import { bucketCounts, bucketStatement, readsNothing } from "./bucket-statement.js";
 import type { Counts } from "./counts.js";
+import type { MeasureSet } from "./measure-set.js";
 import type { RollupPlan } from "./rollup-choice.js";
 
 /** Which campaigns count, archived ones too. What is null or left out is no filter, [] is nothing; both must hold. */
@@ -18,14 +19,15 @@ export async function readTenantBuckets(
   tenantId: TenantId,
   plan: RollupPlan,
   basis: Basis,
+  set: MeasureSet,
   filter: CampaignsFilter | null,
 ): Promise<Counts[]> {
   const campaignIds = filter?.campaignIds ?? null;
   const tags = filter?.tags ?? null;
-  if (readsNothing(plan) || campaignIds?.length === 0 || tags?.length === 0) return bucketCounts(plan, []);
+  if (readsNothing(plan, set) || campaignIds?.length === 0 || tags?.length === 0) return bucketCounts(plan, []);
   const statement =
     campaignIds === null && tags === null
-      ? bucketStatement("tenant", plan, tenantId, basis, [])
-      : bucketStatement("matching_campaigns", plan, tenantId, basis, [campaignIds, tags]);
+      ? bucketStatement("tenant", plan, tenantId, basis, set, [])
+      : bucketStatement("matching_campaigns", plan, tenantId, basis, set, [campaignIds, tags]);
   return bucketCounts(plan, await session.run(statement));
 }

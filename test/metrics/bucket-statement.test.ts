@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Statement } from "../../src/database/statement.js";
 import { bucketStatement, type CellsRow, type Scope } from "../../src/metrics/bucket-statement.js";
+import { ALL_MEASURES } from "../../src/metrics/measure-set.js";
 import { chooseRollups } from "../../src/metrics/rollup-choice.js";
 import { at, zoneOf } from "../time/times.js";
 import { metricsUnderTest, newCampaign, newTenant } from "./metrics-under-test.js";
@@ -46,7 +47,7 @@ test.each<[Scope, readonly unknown[]]>([
     // Small tables are quicker read whole; what matters is what large ones allow.
     await session.run(command("set local enable_seqscan = off"));
     await session.run(command("set local enable_bitmapscan = off"));
-    return session.run(explain(bucketStatement(scope, plan, tenantId, "EVENT", values)));
+    return session.run(explain(bucketStatement(scope, plan, tenantId, "EVENT", ALL_MEASURES, values)));
   });
   const scans = [...scansOf(result[0]!["QUERY PLAN"][0]!.Plan)].filter((scan) => scan["Relation Name"] !== "campaigns");
   expect(scans).toHaveLength(4);

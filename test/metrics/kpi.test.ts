@@ -1,7 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { addCounts, type Counts, EMPTY_COUNTS } from "../../src/metrics/counts.js";
-import { type RateProfile, type Traffic } from "../../src/metrics/kpi.js";
-import { MEASURES } from "../../src/rollups/measures.js";
+import type { Counts } from "../../src/metrics/counts.js";
+import {
+  measuresOf,
+  Metrics,
+  type MetricsPath,
+  type RateProfile,
+  type Traffic,
+  type View,
+} from "../../src/metrics/kpi.js";
+import type { Measure } from "../../src/rollups/measures.js";
 import { measures } from "./metrics-under-test.js";
 import { plainMetrics } from "./plain-metrics.js";
 
@@ -190,14 +197,56 @@ describe("revenue", () => {
   });
 });
 
-test("sums hold every measure and every currency, and change neither side", () => {
-  const left: Counts = { measures: MEASURES.map((_, at) => at), revenue: { EUR: "0.10", USD: "1" } };
-  const right: Counts = { measures: MEASURES.map((_, at) => 100 * at), revenue: { EUR: "0.205", GBP: "3" } };
-  expect(addCounts(left, right)).toEqual({
-    measures: MEASURES.map((_, at) => 101 * at),
-    revenue: { EUR: "0.305", USD: "1", GBP: "3" },
+describe("what is read of some metrics takes", () => {
+  const ALL = { traffic: "ALL", rates: "DEFAULT" } as const;
+  test.each<[string, readonly MetricsPath[], View, readonly Measure[], boolean]>([
+    [
+      "one measure a number",
+      [
+        ["sent", "unique"],
+        ["opened", "total"],
+      ],
+      ALL,
+      ["opened", "unique_sent"],
+      false,
+    ],
+    ["both sides of a rate", [["openRate", "value"]], ALL, ["unique_delivered", "unique_opened"], false],
+    [
+      "those of the traffic and the profile",
+      [["openRate", null]],
+      { traffic: "HUMAN", rates: "PER_SENT" },
+      ["unique_sent", "unique_opened_human"],
+      false,
+    ],
+    [
+      "every class of a total of bounces",
+      [["bounced", "total"]],
+      ALL,
+      ["bounced_hard", "bounced_soft", "bounced_block", "bounced_undetermined"],
+      false,
+    ],
+    ["revenue, and what it is divided by", [["revenuePerEmail", "amount"]], ALL, ["unique_delivered"], true],
+    [
+      "nothing for a range, or for what there is not",
+      [
+        ["from", null],
+        ["__typename", null],
+        ["nothing", "x"],
+      ],
+      ALL,
+      [],
+      false,
+    ],
+  ])("%s", (_what, paths, view, expected, revenue) => {
+    expect(measuresOf(paths, view)).toMatchObject({ measures: expected, revenue });
   });
-  expect(left.revenue).toEqual({ EUR: "0.10", USD: "1" });
-  expect(addCounts(EMPTY_COUNTS, right)).toEqual(right);
-  expect(addCounts(left, EMPTY_COUNTS)).toEqual(left);
+
+  test("no more than was asked for: the rest cannot be read at all, and is no 0", () => {
+    const set = measuresOf([["sent", "total"]], ALL);
+    const metrics = new Metrics({ measures: [7], revenue: {} }, set, null, ALL);
+    expect(metrics.sent.total).toBe(7);
+    expect(() => metrics.sent.unique).toThrow("unique_sent was not read");
+    expect(() => metrics.openRate).toThrow("was not read");
+    expect(() => metrics.revenue).toThrow("was not read");
+  });
 });

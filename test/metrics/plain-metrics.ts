@@ -1,12 +1,24 @@
 import type { Counts } from "../../src/metrics/counts.js";
 import { Metrics, type RateProfile, type Traffic } from "../../src/metrics/kpi.js";
+import { ALL_MEASURES } from "../../src/metrics/measure-set.js";
 
-const NAMES = Object.getOwnPropertyNames(Metrics.prototype).filter(
-  (name) => name !== "constructor",
-) as (keyof Metrics)[];
+type PlainMetrics = Omit<Metrics, "from" | "to">;
 
 /** Every number of some counts, worked out: what Metrics gives one by one. */
-export function plainMetrics(counts: Counts, traffic: Traffic, rates: RateProfile): Omit<Metrics, "from" | "to"> {
-  const metrics = new Metrics(counts, null, traffic, rates);
-  return Object.fromEntries(NAMES.map((name) => [name, metrics[name]])) as unknown as Omit<Metrics, "from" | "to">;
+export function plainMetrics(counts: Counts, traffic: Traffic, rates: RateProfile): PlainMetrics {
+  const metrics = new Metrics(counts, ALL_MEASURES, null, { traffic, rates });
+  return membersOf(metrics) as PlainMetrics;
+}
+
+/** Members that are read through getters, as members of plain objects. */
+function membersOf(value: object): object {
+  const prototype: object = Object.getPrototypeOf(value) as object;
+  if (prototype === Object.prototype || Array.isArray(value)) return value;
+  const names = Object.getOwnPropertyNames(prototype).filter((name) => name !== "constructor");
+  return Object.fromEntries(
+    names.map((name) => {
+      const member: unknown = Reflect.get(value, name);
+      return [name, typeof member === "object" && member !== null ? membersOf(member) : member];
+    }),
+  );
 }

@@ -1,6 +1,8 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { CampaignId, TenantId } from "../../src/ids.js";
 import { readCampaignBuckets } from "../../src/metrics/campaign-buckets.js";
+import { ALL_MEASURES, measureSet } from "../../src/metrics/measure-set.js";
+import { type Measure, MEASURES } from "../../src/rollups/measures.js";
 import { readCampaignTotals } from "../../src/metrics/campaign-totals.js";
 import { type Counts, EMPTY_COUNTS } from "../../src/metrics/counts.js";
 import { chooseRollups } from "../../src/metrics/rollup-choice.js";
@@ -60,7 +62,7 @@ const sentOf = (counts: Counts | undefined) => counts?.measures[0];
 describe("campaigns' totals", () => {
   test("are everything so far, and empty where nothing happened, in one statement", async () => {
     const { result, statements } = await subject.read(subject.metrics, mine, (session) =>
-      readCampaignTotals(session, mine, [spring, quiet, summer, spring]),
+      readCampaignTotals(session, mine, [spring, quiet, summer, spring], ALL_MEASURES),
     );
     expect(result).toEqual(
       new Map([
@@ -69,14 +71,14 @@ describe("campaigns' totals", () => {
         [summer, { measures: measures({ sent: 10 }), revenue: { EUR: "10.50" } }],
       ]),
     );
-    expect(statements).toEqual(["metrics.find_campaign_totals"]);
+    expect(statements).toEqual([`metrics.find_campaign_totals.${ALL_MEASURES.key}`]);
   });
 });
 
 describe("buckets", () => {
   test("count a campaign once that is asked for twice", async () => {
     const { result } = await subject.read(subject.metrics, mine, (session) =>
-      readCampaignBuckets(session, mine, [spring, spring], today, "EVENT"),
+      readCampaignBuckets(session, mine, [spring, spring], today, "EVENT", ALL_MEASURES),
     );
     expect(result).toEqual(new Map([[spring, [{ measures: measures({ sent: 1 }), revenue: { EUR: "1.50" } }]]]));
   });
@@ -87,7 +89,7 @@ describe("buckets", () => {
       [empty, "EVENT", 0],
     ] as const) {
       const { result, statements } = await subject.read(subject.metrics, mine, (session) =>
-        readCampaignBuckets(session, mine, [spring], plan, basis),
+        readCampaignBuckets(session, mine, [spring], plan, basis, ALL_MEASURES),
       );
       expect(result).toEqual(new Map([[spring, [EMPTY_COUNTS]]]));
       expect(statements).toHaveLength(count);
@@ -101,7 +103,7 @@ describe("buckets", () => {
     await subject.addCells(tenantId, utc, [sentCell(large, most), sentCell(tooLarge, most)]);
     await subject.addCells(tenantId, utc, [sentCell(tooLarge, 1)]);
     const read = (id: CampaignId) =>
-      subject.read(subject.metrics, tenantId, (session) => readCampaignTotals(session, tenantId, [id]));
+      subject.read(subject.metrics, tenantId, (session) => readCampaignTotals(session, tenantId, [id], ALL_MEASURES));
     expect(sentOf((await read(large)).result.get(large))).toBe(most);
     await expect(read(tooLarge)).rejects.toThrow(RangeError);
   });
@@ -122,7 +124,7 @@ describe("a tenant's buckets", () => {
   test.each(cases)("%s", async (_, filter, sent) => {
     for (const plan of [today, quarter]) {
       const { result, statements } = await subject.read(subject.metrics, mine, (session) =>
-        readTenantBuckets(session, mine, plan, "EVENT", filter),
+        readTenantBuckets(session, mine, plan, "EVENT", ALL_MEASURES, filter),
       );
       expect(result.map(sentOf)).toEqual([sent]);
       expect(Number(result[0]?.revenue["EUR"] ?? 0)).toBe(
@@ -130,6 +132,54 @@ describe("a tenant's buckets", () => {
       );
       expect(statements.length).toBeLessThanOrEqual(1);
     }
+  });
+});
+
+describe("of some measures", () => {
+  const positionOf = (measure: Measure) => MEASURES.indexOf(measure);
+  const sets = [
+    measureSet([positionOf("sent")], false),
+    measureSet([positionOf("unique_rejected"), positionOf("sent"), positionOf("delivered")], true),
+    measureSet([], true),
+  ];
+
+  test.each(sets)("the numbers are those of all of them: $measures, revenue $revenue", async (set) => {
+    const pick = ({ measures: all, revenue }: Counts): Counts => ({
+      measures: set.measures.map((measure) => all[positionOf(measure)] ?? 0),
+      revenue: set.revenue ? revenue : {},
+    });
+    const { result } = await subject.read(subject.metrics, mine, async (session) => ({
+      totals: [
+        await readCampaignTotals(session, mine, [summer], ALL_MEASURES),
+        await readCampaignTotals(session, mine, [summer], set),
+      ],
+      rows: [
+        await readCampaignBuckets(session, mine, [summer], today, "EVENT", ALL_MEASURES),
+        await readCampaignBuckets(session, mine, [summer], today, "EVENT", set),
+      ],
+    }));
+    const [allTotals, someTotals] = result.totals.map((totals) => totals.get(summer)!);
+    expect(someTotals).toEqual(pick(allTotals!));
+    const [[allOfDay], [someOfDay]] = result.rows.map((rows) => rows.get(summer)!) as [Counts[], Counts[]];
+    expect({ ...someOfDay, measures: someOfDay!.measures.slice(0, set.measures.length) }).toEqual(pick(allOfDay!));
+    for (const plan of [today, quarter]) {
+      const sums = await subject.read(subject.metrics, mine, async (session) => [
+        await readTenantBuckets(session, mine, plan, "EVENT", ALL_MEASURES, { tags: ["spring", "old"] }),
+        await readTenantBuckets(session, mine, plan, "EVENT", set, { tags: ["spring", "old"] }),
+      ]);
+      const [[all], [some]] = sums.result as [Counts[], Counts[]];
+      expect({ ...some, measures: some!.measures.slice(0, set.measures.length) }).toEqual(pick(all!));
+    }
+  });
+
+  test("none take no statement", async () => {
+    const none = measureSet([], false);
+    const { result, statements } = await subject.read(subject.metrics, mine, async (session) => [
+      (await readCampaignTotals(session, mine, [spring], none)).get(spring),
+      ...(await readTenantBuckets(session, mine, today, "EVENT", none, null)),
+    ]);
+    expect(result).toEqual([EMPTY_COUNTS, EMPTY_COUNTS]);
+    expect(statements).toEqual([]);
   });
 });
 
@@ -142,9 +192,9 @@ describe("another tenant's rows", () => {
       [other, mine],
     ] as const) {
       const { result } = await subject.read(subject.metrics, sessionTenant, async (session) => ({
-        totals: await readCampaignTotals(session, named, [theirs]),
-        days: await readCampaignBuckets(session, named, [theirs], today, "EVENT"),
-        quarters: await readCampaignBuckets(session, named, [theirs], quarter, "EVENT"),
+        totals: await readCampaignTotals(session, named, [theirs], ALL_MEASURES),
+        days: await readCampaignBuckets(session, named, [theirs], today, "EVENT", ALL_MEASURES),
+        quarters: await readCampaignBuckets(session, named, [theirs], quarter, "EVENT", ALL_MEASURES),
       }));
       expect(result).toEqual({
         totals: new Map([[theirs, EMPTY_COUNTS]]),
@@ -156,14 +206,14 @@ describe("another tenant's rows", () => {
 
   test("are there for that tenant", async () => {
     const { result } = await subject.read(subject.metrics, other, (session) =>
-      readCampaignBuckets(session, other, [theirs, spring], quarter, "EVENT"),
+      readCampaignBuckets(session, other, [theirs, spring], quarter, "EVENT", ALL_MEASURES),
     );
     expect([...result.values()].map(([counts]) => sentOf(counts))).toEqual([1000, 0]);
   });
 
   test("are not in a tenant's numbers", async () => {
     const { result } = await subject.read(subject.metrics, mine, (session) =>
-      readTenantBuckets(session, other, today, "EVENT", null),
+      readTenantBuckets(session, other, today, "EVENT", ALL_MEASURES, null),
     );
     expect(result).toEqual([EMPTY_COUNTS]);
   });

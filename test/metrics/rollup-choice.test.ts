@@ -5,6 +5,7 @@ import type { CampaignId, TenantId } from "../../src/ids.js";
 import { readCampaignBuckets } from "../../src/metrics/campaign-buckets.js";
 import type { Counts } from "../../src/metrics/counts.js";
 import { answeredRange, seriesBoundaries } from "../../src/metrics/ranges.js";
+import { ALL_MEASURES } from "../../src/metrics/measure-set.js";
 import { chooseRollups } from "../../src/metrics/rollup-choice.js";
 import { readTenantBuckets } from "../../src/metrics/tenant-buckets.js";
 import { BASES, type Basis, MEASURES } from "../../src/rollups/measures.js";
@@ -156,10 +157,10 @@ describe("the numbers", () => {
           const ofBasis = cells.filter((cell) => cell.basis === basis);
 
           const campaigns = await subject.read(subject.metrics, tenantId, (session) =>
-            readCampaignBuckets(session, tenantId, campaignIds, plan, basis),
+            readCampaignBuckets(session, tenantId, campaignIds, plan, basis, ALL_MEASURES),
           );
           const tenant = await subject.read(subject.metrics, tenantId, (session) =>
-            readTenantBuckets(session, tenantId, plan, basis, null),
+            readTenantBuckets(session, tenantId, plan, basis, ALL_MEASURES, null),
           );
 
           for (const id of campaignIds) {
@@ -183,7 +184,7 @@ describe("the numbers", () => {
     for (const zone of ROLLUP_ZONES) {
       const { tenantId, cells } = tenants.get(zone)!;
       const { result } = await subject.read(subject.metrics, tenantId, (session) =>
-        readTenantBuckets(session, tenantId, chooseRollups(boundaries, zone), "SEND", null),
+        readTenantBuckets(session, tenantId, chooseRollups(boundaries, zone), "SEND", ALL_MEASURES, null),
       );
       expect(result).toEqual(
         expected(

@@ -1,4 +1,5 @@
-import { Arg, Args, Ctx, FieldResolver, ID, Query, Resolver, Root } from "type-graphql";
+import type { GraphQLResolveInfo } from "graphql";
+import { Arg, Args, Ctx, FieldResolver, ID, Info, Query, Resolver, Root } from "type-graphql";
 import { countCampaigns, readCampaignPage } from "../../campaigns/campaign-pages.js";
 import { findCampaignByExternalId } from "../../campaigns/find-campaigns.js";
 import { PublicError } from "../../errors.js";
@@ -9,6 +10,7 @@ import type { LinkRow } from "../../metrics/link-pages.js";
 import { pageOf, readBounds, rowsToFetch } from "../../pages/page.js";
 import { readPageArguments } from "../../pages/page-arguments.js";
 import type { TimeZoneId } from "../../time/time-zone.js";
+import { askedMeasures } from "../asked-measures.js";
 import { campaignFilterOf, campaignOrderOf } from "../campaign-arguments.js";
 import { campaignOf } from "../campaign-node.js";
 import { connectionOf } from "../connection.js";
@@ -115,18 +117,20 @@ export class CampaignFieldResolver {
       description: "Left out: everything so far, on which both bases agree.",
     })
     range: DateTimeRangeInput | null,
-    @Args(() => MeasureArgs) { basis, traffic, rates }: MeasureArgs,
+    @Args(() => MeasureArgs) { basis, ...view }: MeasureArgs,
     @Ctx() context: RequestContext,
+    @Info() info: GraphQLResolveInfo,
   ): Promise<MetricsType> {
+    const set = askedMeasures(info, [], view);
     const { loaders, bucketSets } = context.require("READ_METRICS");
     if (range === null || range === undefined) {
-      return new Metrics(await loaders.campaignTotals.load(campaignId), null, traffic, rates);
+      return new Metrics(await loaders.campaignTotals.load({ campaignId, set }), set, null, view);
     }
     const buckets = bucketSets.whole(range, basis);
-    const [counts] = await loaders.campaignBuckets.load({ campaignId, buckets });
+    const [counts] = await loaders.campaignBuckets.load({ campaignId, buckets, set });
     const [from, to] = buckets.boundaries;
     if (counts === undefined || from === undefined || to === undefined) throw new Error("A range has one bucket");
-    return new Metrics(counts, { from, to }, traffic, rates);
+    return new Metrics(counts, set, { from, to }, view);
   }
 
   @Versioned()
@@ -143,15 +147,17 @@ export class CampaignFieldResolver {
       description: "Where days begin. Left out: the tenant's zone.",
     })
     timeZone: TimeZoneId | null,
-    @Args(() => MeasureArgs) { basis, traffic, rates }: MeasureArgs,
+    @Args(() => MeasureArgs) { basis, ...view }: MeasureArgs,
     @Ctx() context: RequestContext,
+    @Info() info: GraphQLResolveInfo,
   ): Promise<MetricsPointType[]> {
+    const set = askedMeasures(info, ["metrics"], view);
     const tenant = context.require("READ_METRICS");
     const zone = timeZone ?? (await tenant.state()).timeZone;
     const buckets = tenant.bucketSets.series(range, granularity, zone, basis);
-    const counts = await tenant.loaders.campaignBuckets.load({ campaignId, buckets });
+    const counts = await tenant.loaders.campaignBuckets.load({ campaignId, buckets, set });
     tenant.answerLife.endsBy(partialUntil(buckets.boundaries, tenant.now));
-    return pointsOf(buckets.boundaries, counts, traffic, rates, tenant.now);
+    return pointsOf(buckets.boundaries, counts, set, view, tenant.now);
   }
 
   @Versioned()

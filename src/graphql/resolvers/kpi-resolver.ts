@@ -1,8 +1,10 @@
-import { Arg, Args, Ctx, FieldResolver, ObjectType, Query, Resolver, Root } from "type-graphql";
+import type { GraphQLResolveInfo } from "graphql";
+import { Arg, Args, Ctx, FieldResolver, Info, ObjectType, Query, Resolver, Root } from "type-graphql";
 import { type CampaignId, uuidOfGlobalId } from "../../ids.js";
 import { Metrics } from "../../metrics/kpi.js";
 import { answeredRange, comparedRange, seriesBoundaries } from "../../metrics/ranges.js";
 import type { TimeZoneId } from "../../time/time-zone.js";
+import { askedMeasures } from "../asked-measures.js";
 import type { RequestContext } from "../context.js";
 import { ComparisonEnum, type ComparisonName, GranularityEnum, type GranularityName } from "../enums.js";
 import { KpiReport } from "../kpi-report.js";
@@ -33,7 +35,7 @@ export class KpiQueryResolver {
   })
   kpis(
     @Arg("range", () => DateTimeRangeInput, { description: "From when to when." }) range: DateTimeRangeInput,
-    @Args(() => MeasureArgs) { basis, traffic, rates }: MeasureArgs,
+    @Args(() => MeasureArgs) { basis, ...view }: MeasureArgs,
     @Arg("filter", () => KpiFilterInput, {
       nullable: true,
       description: "Whose numbers. Left out: all campaigns', archived ones too.",
@@ -44,7 +46,7 @@ export class KpiQueryResolver {
     @Ctx() context: RequestContext,
   ): KpiReportType {
     const tenant = context.require("READ_METRICS");
-    const args = { range: answeredRange(range), basis, traffic, rates, filter: filterOf(filter ?? null) };
+    const args = { range: answeredRange(range), basis, view, filter: filterOf(filter ?? null) };
     return { report: new KpiReport(tenant, args), compareTo: compareTo ?? null };
   }
 }
@@ -59,9 +61,10 @@ function filterOf(filter: KpiFilterInput | null) {
 export class KpiReportResolver {
   @Versioned()
   @FieldResolver(() => MetricsType, { description: "Every count and rate of the range." })
-  async metrics(@Root() { report }: KpiReportType): Promise<MetricsType> {
-    const { range, traffic, rates } = report.args;
-    return new Metrics(await report.countsOf(range), range, traffic, rates);
+  async metrics(@Root() { report }: KpiReportType, @Info() info: GraphQLResolveInfo): Promise<MetricsType> {
+    const { range, view } = report.args;
+    const set = askedMeasures(info, [], view);
+    return new Metrics(await report.countsOf(range, set), set, range, view);
   }
 
   @Versioned()
@@ -75,12 +78,14 @@ export class KpiReportResolver {
       description: "Where days begin. Left out: the tenant's zone.",
     })
     timeZone: TimeZoneId | null,
+    @Info() info: GraphQLResolveInfo,
   ): Promise<MetricsPointType[]> {
     const { tenant, args } = report;
+    const set = askedMeasures(info, ["metrics"], args.view);
     const zone = timeZone ?? (await tenant.state()).timeZone;
     const boundaries = seriesBoundaries(args.range, granularity, zone, tenant.services.maxSeriesPoints);
     tenant.answerLife.endsBy(partialUntil(boundaries, tenant.now));
-    return pointsOf(boundaries, await report.counts(boundaries), args.traffic, args.rates, tenant.now);
+    return pointsOf(boundaries, await report.counts(boundaries, set), set, args.view, tenant.now);
   }
 
   @Versioned()
@@ -88,12 +93,16 @@ export class KpiReportResolver {
     nullable: true,
     description: "The numbers of the range that compareTo names; null where it was not given.",
   })
-  async comparison(@Root() { report, compareTo }: KpiReportType): Promise<KpiComparisonType | null> {
+  async comparison(
+    @Root() { report, compareTo }: KpiReportType,
+    @Info() info: GraphQLResolveInfo,
+  ): Promise<KpiComparisonType | null> {
     if (compareTo === null) return null;
     const { timeZone } = await report.tenant.state();
-    const { range, traffic, rates } = report.args;
+    const { range, view } = report.args;
+    const set = askedMeasures(info, ["metrics"], view);
     const compared = comparedRange(range, compareTo, timeZone);
-    return { ...compared, metrics: new Metrics(await report.countsOf(compared), compared, traffic, rates) };
+    return { ...compared, metrics: new Metrics(await report.countsOf(compared, set), set, compared, view) };
   }
 
   @FieldResolver(() => FreshnessType, { description: "How fresh the numbers beside it are." })
