@@ -2,6 +2,7 @@
  * The question that `reads` and `cached` ask, everywhere the same: a dashboard's first page. 20 campaigns with what was sent,
  * delivered, opened and clicked of each and two rates, and each one's last 30 days of three unique counts: 2,620 leaves.
  */
+import type { MetricsPath, View } from "../src/metrics/kpi.js";
 import type { EpochMicros } from "../src/time/instant.js";
 import { formatInstant, instantFromMillis } from "../src/time/instant.js";
 import { localDayNumber, startOfDayNumber, type TimeZoneId } from "../src/time/time-zone.js";
@@ -36,6 +37,25 @@ const DASHBOARD_QUERY = `query Dashboard($first: Int!, $range: DateTimeRange!) {
     }
   }
 }`;
+
+export const DASHBOARD_VIEW: View = { traffic: "ALL", rates: "DEFAULT" };
+
+/** What it asks of a campaign's totals, and of each of its days. */
+export const DASHBOARD_TOTALS: readonly MetricsPath[] = [
+  ["sent", "unique"],
+  ["delivered", "unique"],
+  ["opened", "total"],
+  ["opened", "unique"],
+  ["clicked", "total"],
+  ["clicked", "unique"],
+  ["openRate", "value"],
+  ["clickRate", "value"],
+];
+export const DASHBOARD_SERIES: readonly MetricsPath[] = [
+  ["delivered", "unique"],
+  ["opened", "unique"],
+  ["clicked", "unique"],
+];
 
 export interface DashboardRange {
   readonly from: EpochMicros;

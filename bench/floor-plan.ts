@@ -12,14 +12,21 @@ import type { Statement } from "../src/database/statement.js";
 import type { TenantId } from "../src/ids.js";
 import { readCampaignBuckets } from "../src/metrics/campaign-buckets.js";
 import { readCampaignTotals } from "../src/metrics/campaign-totals.js";
+import { measuresOf } from "../src/metrics/kpi.js";
 import { chooseRollups } from "../src/metrics/rollup-choice.js";
 import { Cursors } from "../src/pages/cursors.js";
 import { readPageArguments } from "../src/pages/page-arguments.js";
-import { MEASURES } from "../src/rollups/measures.js";
 import { TenantReads } from "../src/tenancy/transactions.js";
 import { bucketBoundaries } from "../src/time/buckets.js";
 import { formatInstant } from "../src/time/instant.js";
-import { DASHBOARD_CAMPAIGNS, DASHBOARD_ZONE, type DashboardRange } from "./dashboard-query.js";
+import {
+  DASHBOARD_CAMPAIGNS,
+  DASHBOARD_SERIES,
+  DASHBOARD_TOTALS,
+  DASHBOARD_VIEW,
+  DASHBOARD_ZONE,
+  type DashboardRange,
+} from "./dashboard-query.js";
 import { SECRET } from "./scene/scene.js";
 
 export interface FloorStatement {
@@ -39,8 +46,9 @@ export interface FloorPlan {
   /** When each point begins, and the point of each slot that the buckets name, from slot 1 on. */
   readonly starts: readonly string[];
   readonly pointOfSlot: readonly (number | null)[];
-  /** What stands where in a row of measures. */
-  readonly measures: readonly string[];
+  /** What stands where in a row of the totals, and of the buckets. */
+  readonly totalMeasures: readonly string[];
+  readonly bucketMeasures: readonly string[];
 }
 
 class ListeningPool extends Pool<"metrics"> {
@@ -76,6 +84,8 @@ export async function floorPlan(
     },
   };
   try {
+    const totalSet = measuresOf(DASHBOARD_TOTALS, DASHBOARD_VIEW);
+    const bucketSet = measuresOf(DASHBOARD_SERIES, DASHBOARD_VIEW);
     const page = readPageArguments({ first: DASHBOARD_CAMPAIGNS });
     const cursors = new Cursors(createSecretKey(Buffer.from(SECRET)));
     const found = await readCampaignPage(session, tenantId, NO_CAMPAIGN_FILTER, NEWEST_CAMPAIGNS_FIRST, page, cursors);
@@ -83,8 +93,8 @@ export async function floorPlan(
     const boundaries = bucketBoundaries(range, "DAY", DASHBOARD_ZONE, 1_000);
     const rollups = chooseRollups(boundaries, DASHBOARD_ZONE);
     if (rollups.days === null || rollups.quarters !== null) throw new Error("The range is whole days");
-    await readCampaignTotals(session, tenantId, ids);
-    await readCampaignBuckets(session, tenantId, ids, rollups, "EVENT");
+    await readCampaignTotals(session, tenantId, ids, totalSet);
+    await readCampaignBuckets(session, tenantId, ids, rollups, "EVENT", bucketSet);
 
     const [campaigns, totals, buckets] = heard.map((statement) => floorStatement(statement, ids));
     if (heard.length !== 3 || !campaigns || !totals || !buckets || pool.preamble === null) {
@@ -98,7 +108,8 @@ export async function floorPlan(
       buckets,
       starts,
       pointOfSlot: rollups.days.buckets,
-      measures: MEASURES,
+      totalMeasures: totalSet.measures,
+      bucketMeasures: bucketSet.measures,
     };
   } finally {
     await reads.end();

@@ -73,10 +73,17 @@ function shaped(
   totals: readonly TotalRow[],
   cells: readonly CellsRow[],
 ) {
-  const at = (measure: string) => plan.measures.indexOf(measure);
+  const at = (measure: string) => plan.totalMeasures.indexOf(measure);
   const [sent, delivered] = [at("unique_sent"), at("unique_delivered")];
   const [opened, uniqueOpened] = [at("opened"), at("unique_opened")];
   const [clicked, uniqueClicked] = [at("clicked"), at("unique_clicked")];
+  // The slot stands before the measures.
+  const inDay = (measure: string) => plan.bucketMeasures.indexOf(measure) + 1;
+  const [dayDelivered, dayOpened, dayClicked] = [
+    inDay("unique_delivered"),
+    inDay("unique_opened"),
+    inDay("unique_clicked"),
+  ];
   const totalsOf = new Map(totals.map((row) => [row.campaign_id, row.measures.split(",")]));
   const daysOf = new Map<string, string[][]>();
   for (const row of cells) {
@@ -109,9 +116,8 @@ function shaped(
       },
       series: plan.starts.map((start, point) => {
         const day = days?.[point];
-        // The slot stands before the measures.
-        const of = (position: number) => ({ unique: Number(day?.[position + 1] ?? 0) });
-        return { start, metrics: { delivered: of(delivered), opened: of(uniqueOpened), clicked: of(uniqueClicked) } };
+        const of = (position: number) => ({ unique: Number(day?.[position] ?? 0) });
+        return { start, metrics: { delivered: of(dayDelivered), opened: of(dayOpened), clicked: of(dayClicked) } };
       }),
     };
   });
