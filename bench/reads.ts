@@ -37,11 +37,8 @@ import type { Scene } from "./scene/scene.js";
 
 const CONNECTIONS = [16, 64] as const;
 const ROUNDS = 5;
-/**
- * The same for all: more than the connections. A request of the program holds its connection while it reads the tenant's
- * version on another one, so that as many requests as the pool is large wait for each other until they time out.
- */
-const POOL_SIZE = "72";
+/** The same for all: the program's own default. */
+const POOL_SIZE = "10";
 const STATEMENT_TIMEOUT_MS = 10_000;
 const UNCACHED = {
   CACHE_MEMORY_MB: "0",

@@ -20,12 +20,16 @@ import { openPools } from "./open-pools.js";
 import { FreshnessReadings } from "./metrics/freshness-readings.js";
 import { Cursors } from "./pages/cursors.js";
 import { type Running, type Runtime, systemClock } from "./runtime.js";
+import { RequestSlots } from "./tenancy/request-slots.js";
 import { TenantStates } from "./tenancy/tenant-states.js";
 
 export interface Serving extends Running {
   /** Where it is served, such as http://127.0.0.1:4000. */
   readonly url: string;
 }
+
+/** Of each pool, for what is short: keys, versions and writes. A pool has three at least. */
+const CONNECTIONS_BESIDE_REQUESTS = 2;
 
 /** `onAccepted`: told when events became durable, for a worker in the same process. */
 export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<Serving> {
@@ -58,6 +62,10 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
       onHit: (layer) => telemetry.cache(layer),
     }),
     tenantStates,
+    requestSlots: new RequestSlots({
+      slots: config.databases.poolSize - CONNECTIONS_BESIDE_REQUESTS,
+      waitTimeoutMs: config.databases.waitTimeoutMs,
+    }),
     freshness: new FreshnessReadings(),
     cursors: new Cursors(secret),
     intake,

@@ -50,6 +50,6 @@ export class RequestContext {
 
   /** Gives the request's connections back. Never throws. */
   async end(): Promise<void> {
-    await Promise.all([this.tenant?.events.end(), this.tenant?.metrics.end()]);
+    await this.tenant?.end();
   }
 }

@@ -10,6 +10,7 @@ import type { TenantId } from "../ids.js";
 import type { Intake } from "../ingest/intake.js";
 import type { FreshnessReadings } from "../metrics/freshness-readings.js";
 import type { Cursors } from "../pages/cursors.js";
+import type { RequestSlots } from "../tenancy/request-slots.js";
 import type { TenantState, TenantStates } from "../tenancy/tenant-states.js";
 import { TenantReads } from "../tenancy/transactions.js";
 import type { EpochMicros } from "../time/instant.js";
@@ -22,6 +23,7 @@ export interface Services {
   readonly metrics: Pool<"metrics">;
   readonly cache: Cache;
   readonly tenantStates: TenantStates;
+  readonly requestSlots: RequestSlots;
   readonly freshness: FreshnessReadings;
   readonly cursors: Cursors;
   readonly intake: Intake;
@@ -42,14 +44,24 @@ export class TenantAccess {
   readonly now: EpochMicros;
   readonly answerLife = new AnswerLife();
   #state: Promise<TenantState> | undefined;
+  #slot: Promise<() => void> | undefined;
 
   constructor(services: Services, principal: Principal) {
     this.services = services;
     this.principal = principal;
     this.tenantId = principal.tenantId;
     this.now = services.now();
-    this.events = new TenantReads(services.events, principal.tenantId);
-    this.metrics = new TenantReads(services.metrics, principal.tenantId);
+    // One turn for both databases, when the first of them is read.
+    const enter = async (): Promise<void> => void (await (this.#slot ??= services.requestSlots.acquire(this.tenantId)));
+    this.events = new TenantReads(services.events, principal.tenantId, enter);
+    this.metrics = new TenantReads(services.metrics, principal.tenantId, enter);
+  }
+
+  /** Gives the request's connections back. Never throws. */
+  async end(): Promise<void> {
+    await Promise.all([this.events.end(), this.metrics.end()]);
+    const release = await this.#slot?.catch(() => undefined);
+    release?.();
   }
 
   /**

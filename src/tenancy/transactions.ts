@@ -76,12 +76,15 @@ export function beginSnapshot<D extends DatabaseName>(pool: Pool<D>): Promise<Tr
 export class TenantReads<D extends DatabaseName> implements Session<D> {
   readonly #pool: Pool<D>;
   readonly #preamble: Preamble;
+  readonly #enter: () => Promise<void>;
   #transaction: Transaction<D> | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #ended = false;
 
-  constructor(pool: Pool<D>, tenantId: TenantId) {
+  /** `enter`: waited for before a connection is asked for. */
+  constructor(pool: Pool<D>, tenantId: TenantId, enter: () => Promise<void> = async () => undefined) {
     this.#pool = pool;
+    this.#enter = enter;
     this.#preamble = tenantPreamble(pool, API_READ, tenantId);
   }
 
@@ -93,7 +96,10 @@ export class TenantReads<D extends DatabaseName> implements Session<D> {
 
   async #runNow<Row>(statement: Statement<D, Row>): Promise<Row[]> {
     if (this.#ended) throw new Error("The request that these reads belong to has ended");
-    this.#transaction ??= await this.#pool.begin(this.#preamble);
+    if (this.#transaction === undefined) {
+      await this.#enter();
+      this.#transaction = await this.#pool.begin(this.#preamble);
+    }
     try {
       return await this.#transaction.run(statement);
     } catch (error) {
