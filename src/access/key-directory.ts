@@ -1,6 +1,7 @@
 /**
  * The keys as the metrics database knows them, by prefix, each never older than `maxAgeMs` at the moment it is asked for:
- * that is how long a revoked key may go on working. An age counts from before the statement was sent.
+ * that is how long a revoked key may go on working. An age counts from before the statement was sent. Known keys that are
+ * in use are looked up together: a server with a thousand of them asks about twice a second, not two thousand times.
  *
  * Made-up keys may neither fill the memory nor take the database from the others. Concurrent look-ups of one prefix are one;
  * prefixes that nobody has are remembered in a bounded cache of their own, where they cannot push known keys out; and prefixes
@@ -45,6 +46,7 @@ export interface KeyDirectoryOptions {
 }
 
 interface KeyRow {
+  readonly prefix: string;
   readonly tenant_id: TenantId;
   readonly id: ApiKeyId;
   readonly secret_hash: Buffer;
@@ -60,14 +62,17 @@ interface Lookup {
   readonly reading: Promise<KeyReading>;
 }
 
-const findByPrefix = defineStatement<"metrics", [prefix: string], KeyRow>(
+const findByPrefixes = defineStatement<"metrics", [prefixes: readonly string[]], KeyRow>(
   "metrics",
-  "api_keys.find_by_prefix",
-  `select tenant_id, id, secret_hash, scopes, expires_at, revoked_at, last_used_at from find_api_keys($1)`,
+  "api_keys.find_by_prefixes",
+  `select wanted.prefix, tenant_id, id, secret_hash, scopes, expires_at, revoked_at, last_used_at
+   from unnest($1::text[]) as wanted (prefix) cross join lateral find_api_keys(wanted.prefix)`,
 );
 
 const MAX_KNOWN = 20_000;
 const MAX_ABSENT = 20_000;
+/** Known keys looked up at once. */
+const MAX_TOGETHER = 1_000;
 /** Prefixes are random, so none that was absent is ever given to a key that somebody could already hold. */
 const ABSENT_MAX_AGE_MS = 10_000;
 const MAX_STRANGERS_AT_ONCE = 4;
@@ -81,6 +86,8 @@ export class KeyDirectory {
   readonly #known = new LRUCache<string, KeyReading>({ max: MAX_KNOWN });
   readonly #absent = new LRUCache<string, KeyReading>({ max: MAX_ABSENT });
   readonly #lookups = new Map<string, Lookup>();
+  /** Known prefixes that were asked for while their reading was in the second half of its time. */
+  readonly #ageing = new Set<string>();
   readonly #waiting: (() => void)[] = [];
   #strangers = 0;
   #awaySince: EpochMicros | null = null;
@@ -94,29 +101,54 @@ export class KeyDirectory {
   async find(prefix: string): Promise<KeyReading> {
     const { maxAgeMs } = this.#options;
     const known = this.#known.get(prefix);
-    if (known !== undefined && this.#isWithin(known.readAt, maxAgeMs)) return known;
+    if (known !== undefined && this.#isWithin(known.readAt, maxAgeMs)) {
+      if (this.#ageing.size < MAX_TOGETHER && !this.#isWithin(known.readAt, maxAgeMs / 2)) this.#ageing.add(prefix);
+      return known;
+    }
     const absent = this.#absent.get(prefix);
     if (absent !== undefined && this.#isWithin(absent.readAt, ABSENT_MAX_AGE_MS)) return absent;
     const running = this.#lookups.get(prefix);
     if (running !== undefined && (running.startedAt === null || this.#isWithin(running.startedAt, maxAgeMs))) {
       return running.reading;
     }
-    return this.#lookUp(prefix, known === undefined);
+    return known === undefined ? this.#lookUpStranger(prefix) : this.#lookUpKnown(prefix);
   }
 
-  #lookUp(prefix: string, isStranger: boolean): Promise<KeyReading> {
-    if (isStranger && this.#waiting.length >= MAX_STRANGERS_WAITING) {
+  /** This one, and with it all that will be due soon. */
+  #lookUpKnown(prefix: string): Promise<KeyReading> {
+    const prefixes = [...new Set([prefix, ...this.#ageing])];
+    this.#ageing.clear();
+    const startedAt = this.#options.now();
+    const readings = this.#read(prefixes, startedAt);
+    for (const each of prefixes) {
+      const reading = readings.then((found) => found.get(each) ?? { records: [], readAt: startedAt });
+      const lookup: Lookup = { startedAt, reading };
+      this.#lookups.set(each, lookup);
+      // Whoever asks hears of a failure; of those that nobody asks for yet nobody needs to.
+      const forget = () => this.#forget(each, lookup);
+      reading.then(forget, forget);
+    }
+    return readings.then((found) => found.get(prefix) ?? { records: [], readAt: startedAt });
+  }
+
+  #forget(prefix: string, lookup: Lookup): void {
+    if (this.#lookups.get(prefix) === lookup) this.#lookups.delete(prefix);
+  }
+
+  #lookUpStranger(prefix: string): Promise<KeyReading> {
+    if (this.#waiting.length >= MAX_STRANGERS_WAITING) {
       throw new PublicError("OVERLOADED", "Too many unknown API keys at once; try again.", { retryAfterSeconds: 1 });
     }
-    const turn = isStranger ? this.#takeTurn() : undefined;
+    const turn = this.#takeTurn();
     const read = async (): Promise<KeyReading> => {
       await turn;
       try {
         lookup.startedAt = this.#options.now();
-        return await this.#read(prefix, lookup.startedAt);
+        const found = await this.#read([prefix], lookup.startedAt);
+        return found.get(prefix) ?? { records: [], readAt: lookup.startedAt };
       } finally {
-        if (isStranger) this.#passTurn();
-        if (this.#lookups.get(prefix) === lookup) this.#lookups.delete(prefix);
+        this.#passTurn();
+        this.#forget(prefix, lookup);
       }
     };
     // The microtask lets `lookup` exist before it is written to.
@@ -125,30 +157,39 @@ export class KeyDirectory {
     return lookup.reading;
   }
 
-  async #read(prefix: string, readAt: EpochMicros): Promise<KeyReading> {
+  async #read(prefixes: readonly string[], readAt: EpochMicros): Promise<ReadonlyMap<string, KeyReading>> {
     if (this.#failedAt !== null && this.#isWithin(this.#failedAt, OUTAGE_PAUSE_MS)) throw new KeyDirectoryAway();
     let rows: KeyRow[];
     try {
-      rows = await withinTime(this.#query(prefix), LOOKUP_TIMEOUT_MS, (message) => new DatabaseUnreachable(message));
+      rows = await withinTime(this.#query(prefixes), LOOKUP_TIMEOUT_MS, (message) => new DatabaseUnreachable(message));
     } catch (error) {
       if (!isDatabaseAway(error)) throw error;
       this.#noteFailure(error);
       throw new KeyDirectoryAway("API keys cannot be looked up", { cause: error });
     }
     this.#noteSuccess();
-    const reading: KeyReading = { records: rows.map(recordOfRow), readAt };
-    const [into, outOf] = rows.length > 0 ? [this.#known, this.#absent] : [this.#absent, this.#known];
+    const rowsOf = Map.groupBy(rows, ({ prefix }) => prefix);
+    const readings = new Map<string, KeyReading>();
+    for (const prefix of prefixes) {
+      const reading: KeyReading = { records: (rowsOf.get(prefix) ?? []).map(recordOfRow), readAt };
+      readings.set(prefix, reading);
+      this.#remember(prefix, reading);
+    }
+    return readings;
+  }
+
+  #remember(prefix: string, reading: KeyReading): void {
+    const [into, outOf] = reading.records.length > 0 ? [this.#known, this.#absent] : [this.#absent, this.#known];
     // A look-up that was overtaken by a later one must not bring its older answer back.
     const current = this.#known.peek(prefix) ?? this.#absent.peek(prefix);
-    if (current === undefined || current.readAt <= readAt || current.readAt > this.#options.now()) {
+    if (current === undefined || current.readAt <= reading.readAt || current.readAt > this.#options.now()) {
       outOf.delete(prefix);
       into.set(prefix, reading);
     }
-    return reading;
   }
 
-  async #query(prefix: string): Promise<KeyRow[]> {
-    const run = () => readWithoutTenant(this.#options.metrics, (session) => session.run(findByPrefix(prefix)));
+  async #query(prefixes: readonly string[]): Promise<KeyRow[]> {
+    const run = () => readWithoutTenant(this.#options.metrics, (session) => session.run(findByPrefixes(prefixes)));
     try {
       return await run();
     } catch (error) {

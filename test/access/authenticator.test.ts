@@ -167,6 +167,23 @@ test("callers at the same time share one look-up, and later ones its answer for 
   expect(statements() - before).toBe(2);
 });
 
+test("keys in use are looked up together, and one of them that was revoked stops with the others' look-up", async () => {
+  const keys = await Promise.all(Array.from({ length: 10 }, () => issueKey(pool, tenant)));
+  const { authenticate, clock } = authenticator();
+  for (const { secret } of keys) await authenticate(secret);
+  clock.advance(300);
+  for (const { secret } of keys) await authenticate(secret);
+  const [revoked] = keys.slice(5);
+  await writeAsTenant(pool, tenant.id, (session) =>
+    revokeApiKey(session, tenant.id, revoked!.apiKey.id, OPERATOR, START),
+  );
+  clock.advance(200);
+  const before = statements();
+  const answers = await Promise.allSettled(keys.map(({ secret }) => authenticate(secret)));
+  expect(statements() - before).toBe(1);
+  expect(answers.map(({ status }) => status)).toEqual(keys.map((key) => (key === revoked ? "rejected" : "fulfilled")));
+});
+
 test("a clock that is turned back does not prolong a revoked key", async () => {
   const { secret, apiKey } = await issueKey(pool, tenant);
   const { authenticate, clock } = authenticator();
