@@ -199,7 +199,7 @@ function selectCells(
 const bucketOfQuarters = (slot: number) => slot - 1;
 
 /** Sums up a plan's buckets out of rows of its statement, of one campaign or of the tenant. */
-export function bucketCounts(plan: RollupPlan, rows: readonly CellsRow[]): Counts[] {
+export function bucketCounts(plan: RollupPlan, rows: readonly Pick<CellsRow, "source" | "cells">[]): Counts[] {
   const sums = new BucketSums(plan.bucketCount);
   const bucketOfDays = (slot: number) => plan.days?.buckets[slot - 1] ?? null;
   for (const { source, cells } of rows) {

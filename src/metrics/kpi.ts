@@ -54,55 +54,31 @@ const NO_MONEY: readonly Money[] = Object.freeze([]);
 /** Where each measure stands in MEASURES. */
 const AT = Object.fromEntries(MEASURES.map((measure, position) => [measure, position])) as Record<Measure, number>;
 
-/** Counts as far as they were read. What was not read is a fault of ours, and must never show as 0. */
-class ReadCounts {
-  readonly #counts: Counts;
-  readonly #set: MeasureSet;
-
-  constructor(counts: Counts, set: MeasureSet) {
-    this.#counts = counts;
-    this.#set = set;
-  }
-
-  /** The count of the measure at this position in MEASURES. */
-  at(position: number): number {
-    const index = this.#set.indexOf(position);
-    const count = index < 0 ? undefined : this.#counts.measures[index];
-    if (count === undefined) throw new Error(`The measure ${MEASURES[position]} was not read`);
-    return count;
-  }
-
-  get revenue(): Counts["revenue"] {
-    if (!this.#set.revenue) throw new Error("Revenue was not read");
-    return this.#counts.revenue;
-  }
-}
-
 class TallyOfCounts implements Tally {
-  readonly #counts: ReadCounts;
+  readonly #metrics: Metrics;
   readonly #total: number;
   readonly #unique: number;
 
-  constructor(counts: ReadCounts, total: number, unique: number) {
-    this.#counts = counts;
+  constructor(metrics: Metrics, total: number, unique: number) {
+    this.#metrics = metrics;
     this.#total = total;
     this.#unique = unique;
   }
 
   get total(): number {
-    return this.#counts.at(this.#total);
+    return this.#metrics.count(this.#total);
   }
 
   get unique(): number {
-    return this.#counts.at(this.#unique);
+    return this.#metrics.count(this.#unique);
   }
 }
 
 class BounceTallyOfCounts implements BounceTally {
-  readonly #counts: ReadCounts;
+  readonly #metrics: Metrics;
 
-  constructor(counts: ReadCounts) {
-    this.#counts = counts;
+  constructor(metrics: Metrics) {
+    this.#metrics = metrics;
   }
 
   get total(): number {
@@ -110,23 +86,23 @@ class BounceTallyOfCounts implements BounceTally {
   }
 
   get unique(): number {
-    return this.#counts.at(AT.unique_bounced);
+    return this.#metrics.count(AT.unique_bounced);
   }
 
   get hard(): number {
-    return this.#counts.at(AT.bounced_hard);
+    return this.#metrics.count(AT.bounced_hard);
   }
 
   get soft(): number {
-    return this.#counts.at(AT.bounced_soft);
+    return this.#metrics.count(AT.bounced_soft);
   }
 
   get block(): number {
-    return this.#counts.at(AT.bounced_block);
+    return this.#metrics.count(AT.bounced_block);
   }
 
   get undetermined(): number {
-    return this.#counts.at(AT.bounced_undetermined);
+    return this.#metrics.count(AT.bounced_undetermined);
   }
 }
 
@@ -139,7 +115,8 @@ export class Metrics {
   /** The range that was answered; null where everything was asked for. */
   readonly from: EpochMicros | null;
   readonly to: EpochMicros | null;
-  readonly #counts: ReadCounts;
+  readonly #counts: Counts;
+  readonly #set: MeasureSet;
   readonly #human: boolean;
   readonly #perSent: boolean;
 
@@ -147,7 +124,8 @@ export class Metrics {
   constructor(counts: Counts, set: MeasureSet, range: TimeRange | null, { traffic, rates }: View) {
     this.from = range === null ? null : range.from;
     this.to = range === null ? null : range.to;
-    this.#counts = new ReadCounts(counts, set);
+    this.#counts = counts;
+    this.#set = set;
     this.#human = traffic === "HUMAN";
     this.#perSent = rates === "PER_SENT";
   }
@@ -165,7 +143,7 @@ export class Metrics {
   }
 
   get bounced(): BounceTally {
-    return new BounceTallyOfCounts(this.#counts);
+    return new BounceTallyOfCounts(this);
   }
 
   get opened(): Tally {
@@ -198,6 +176,7 @@ export class Metrics {
 
   /** By currency; a currency that earned nothing is left out. */
   get revenue(): readonly Money[] {
+    if (!this.#set.revenue) throw new Error("Revenue was not read");
     return moneyOf(this.#counts.revenue);
   }
 
@@ -207,7 +186,7 @@ export class Metrics {
   }
 
   get deliveryRate(): Rate {
-    return rate(this.#counts.at(AT.unique_delivered), this.#counts.at(AT.unique_sent));
+    return rate(this.count(AT.unique_delivered), this.count(AT.unique_sent));
   }
 
   get openRate(): Rate {
@@ -223,32 +202,40 @@ export class Metrics {
   }
 
   get bounceRate(): Rate {
-    return rate(this.#counts.at(AT.unique_bounced), this.#counts.at(AT.unique_sent));
+    return rate(this.count(AT.unique_bounced), this.count(AT.unique_sent));
   }
 
   get hardBounceRate(): Rate {
-    return rate(this.#counts.at(AT.unique_hard_bounced), this.#counts.at(AT.unique_sent));
+    return rate(this.count(AT.unique_hard_bounced), this.count(AT.unique_sent));
   }
 
   get complaintRate(): Rate {
-    return rate(this.#counts.at(AT.unique_complained), this.#reached);
+    return rate(this.count(AT.unique_complained), this.#reached);
   }
 
   get unsubscribeRate(): Rate {
-    return rate(this.#counts.at(AT.unique_unsubscribed), this.#reached);
+    return rate(this.count(AT.unique_unsubscribed), this.#reached);
   }
 
   get conversionRate(): Rate {
-    return rate(this.#counts.at(AT.unique_converted), this.#reached);
+    return rate(this.count(AT.unique_converted), this.#reached);
   }
 
   /** What the profile divides by: recipients delivered to, or sent to. */
   get #reached(): number {
-    return this.#counts.at(this.#perSent ? AT.unique_sent : AT.unique_delivered);
+    return this.count(this.#perSent ? AT.unique_sent : AT.unique_delivered);
+  }
+
+  /** The count of the measure at this position in MEASURES. What was not read is a fault of ours, and must never show as 0. */
+  count(position: number): number {
+    const index = this.#set.indexes[position] ?? -1;
+    const count = this.#counts.measures[index];
+    if (index < 0 || count === undefined) throw new Error(`The measure ${MEASURES[position]} was not read`);
+    return count;
   }
 
   #tally(total: number, unique: number): Tally {
-    return new TallyOfCounts(this.#counts, total, unique);
+    return new TallyOfCounts(this, total, unique);
   }
 }
 
@@ -259,13 +246,12 @@ export type MetricsPath = readonly [member: string, number: string | null];
 export function measuresOf(paths: Iterable<MetricsPath>, view: View): MeasureSet {
   const positions = new Set<number>();
   let revenue = false;
-  const recording: MeasureSet = {
-    ...ALL_MEASURES,
-    indexOf: (position) => {
-      positions.add(position);
-      return position;
+  const indexes = new Proxy<number[]>([], {
+    get(_target, position) {
+      positions.add(Number(position));
+      return Number(position);
     },
-  };
+  });
   const counts: Counts = {
     measures: EMPTY_COUNTS.measures,
     get revenue() {
@@ -273,7 +259,7 @@ export function measuresOf(paths: Iterable<MetricsPath>, view: View): MeasureSet
       return {};
     },
   };
-  const metrics: unknown = new Metrics(counts, recording, null, view);
+  const metrics: unknown = new Metrics(counts, { ...ALL_MEASURES, indexes }, null, view);
   for (const [member, number] of paths) {
     const value = memberOf(metrics, member);
     if (number !== null) memberOf(value, number);

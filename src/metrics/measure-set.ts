@@ -10,8 +10,8 @@ export interface MeasureSet {
   /** In the order of MEASURES. */
   readonly measures: readonly Measure[];
   readonly revenue: boolean;
-  /** Where a measure, by its position in MEASURES, stands among these; -1 where it is not read. */
-  indexOf(position: number): number;
+  /** Where each of MEASURES stands among these; -1 where it is not read. */
+  readonly indexes: readonly number[];
 }
 
 /** The set of these measures, by position in MEASURES. */
@@ -23,7 +23,7 @@ export function measureSet(positions: Iterable<number>, revenue: boolean): Measu
   // As many bits as there are measures, and one for revenue: exact as a number far beyond 28.
   const bits = MEASURES.reduce((sum, _, position) => sum + (wanted.has(position) ? 2 ** position : 0), 0);
   const key = (bits + (revenue ? 2 ** MEASURES.length : 0)).toString(36);
-  return { key, measures, revenue, indexOf: (position) => indexes[position] ?? -1 };
+  return { key, measures, revenue, indexes };
 }
 
 export const ALL_MEASURES = measureSet(MEASURES.keys(), true);

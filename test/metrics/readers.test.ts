@@ -1,6 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { CampaignId, TenantId } from "../../src/ids.js";
-import { readCampaignBuckets } from "../../src/metrics/campaign-buckets.js";
 import { ALL_MEASURES, measureSet } from "../../src/metrics/measure-set.js";
 import { type Measure, MEASURES } from "../../src/rollups/measures.js";
 import { readCampaignTotals } from "../../src/metrics/campaign-totals.js";
@@ -11,6 +10,7 @@ import { defineStatement } from "../../src/database/statement.js";
 import { writeAsWorker } from "../../src/tenancy/transactions.js";
 import { at, zoneOf } from "../time/times.js";
 import { measures, metricsUnderTest, newCampaign, newTenant } from "./metrics-under-test.js";
+import { readBuckets } from "./read-buckets.js";
 
 const subject = metricsUnderTest();
 const utc = zoneOf("UTC");
@@ -78,7 +78,7 @@ describe("campaigns' totals", () => {
 describe("buckets", () => {
   test("count a campaign once that is asked for twice", async () => {
     const { result } = await subject.read(subject.metrics, mine, (session) =>
-      readCampaignBuckets(session, mine, [spring, spring], today, "EVENT", ALL_MEASURES),
+      readBuckets(session, mine, [spring, spring], today, "EVENT", ALL_MEASURES),
     );
     expect(result).toEqual(new Map([[spring, [{ measures: measures({ sent: 1 }), revenue: { EUR: "1.50" } }]]]));
   });
@@ -89,7 +89,7 @@ describe("buckets", () => {
       [empty, "EVENT", 0],
     ] as const) {
       const { result, statements } = await subject.read(subject.metrics, mine, (session) =>
-        readCampaignBuckets(session, mine, [spring], plan, basis, ALL_MEASURES),
+        readBuckets(session, mine, [spring], plan, basis, ALL_MEASURES),
       );
       expect(result).toEqual(new Map([[spring, [EMPTY_COUNTS]]]));
       expect(statements).toHaveLength(count);
@@ -154,8 +154,8 @@ describe("of some measures", () => {
         await readCampaignTotals(session, mine, [summer], set),
       ],
       rows: [
-        await readCampaignBuckets(session, mine, [summer], today, "EVENT", ALL_MEASURES),
-        await readCampaignBuckets(session, mine, [summer], today, "EVENT", set),
+        await readBuckets(session, mine, [summer], today, "EVENT", ALL_MEASURES),
+        await readBuckets(session, mine, [summer], today, "EVENT", set),
       ],
     }));
     const [allTotals, someTotals] = result.totals.map((totals) => totals.get(summer)!);
@@ -193,8 +193,8 @@ describe("another tenant's rows", () => {
     ] as const) {
       const { result } = await subject.read(subject.metrics, sessionTenant, async (session) => ({
         totals: await readCampaignTotals(session, named, [theirs], ALL_MEASURES),
-        days: await readCampaignBuckets(session, named, [theirs], today, "EVENT", ALL_MEASURES),
-        quarters: await readCampaignBuckets(session, named, [theirs], quarter, "EVENT", ALL_MEASURES),
+        days: await readBuckets(session, named, [theirs], today, "EVENT", ALL_MEASURES),
+        quarters: await readBuckets(session, named, [theirs], quarter, "EVENT", ALL_MEASURES),
       }));
       expect(result).toEqual({
         totals: new Map([[theirs, EMPTY_COUNTS]]),
@@ -206,7 +206,7 @@ describe("another tenant's rows", () => {
 
   test("are there for that tenant", async () => {
     const { result } = await subject.read(subject.metrics, other, (session) =>
-      readCampaignBuckets(session, other, [theirs, spring], quarter, "EVENT", ALL_MEASURES),
+      readBuckets(session, other, [theirs, spring], quarter, "EVENT", ALL_MEASURES),
     );
     expect([...result.values()].map(([counts]) => sentOf(counts))).toEqual([1000, 0]);
   });

@@ -2,7 +2,6 @@ import * as fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { addDecimals } from "../../src/decimal.js";
 import type { CampaignId, TenantId } from "../../src/ids.js";
-import { readCampaignBuckets } from "../../src/metrics/campaign-buckets.js";
 import type { Counts } from "../../src/metrics/counts.js";
 import { answeredRange, seriesBoundaries } from "../../src/metrics/ranges.js";
 import { ALL_MEASURES } from "../../src/metrics/measure-set.js";
@@ -13,6 +12,7 @@ import { EARLIEST_INSTANT, END_OF_TIME, type EpochMicros, MICROS_PER_DAY } from 
 import { QUARTER_HOUR_MICROS } from "../../src/time/range.js";
 import { at, between, zoneOf } from "../time/times.js";
 import { metricsUnderTest, newCampaign, newTenant, type TestCell } from "./metrics-under-test.js";
+import { readBuckets } from "./read-buckets.js";
 
 const berlin = zoneOf("Europe/Berlin");
 const tokyo = zoneOf("Asia/Tokyo");
@@ -157,7 +157,7 @@ describe("the numbers", () => {
           const ofBasis = cells.filter((cell) => cell.basis === basis);
 
           const campaigns = await subject.read(subject.metrics, tenantId, (session) =>
-            readCampaignBuckets(session, tenantId, campaignIds, plan, basis, ALL_MEASURES),
+            readBuckets(session, tenantId, campaignIds, plan, basis, ALL_MEASURES),
           );
           const tenant = await subject.read(subject.metrics, tenantId, (session) =>
             readTenantBuckets(session, tenantId, plan, basis, ALL_MEASURES, null),
