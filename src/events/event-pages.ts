@@ -57,7 +57,7 @@ export async function readEventPage(
   const binding = bindingOf(tenantId, list, wanted);
   const bounds = readBounds<EventPosition>(cursors, binding, page);
   const rows = wanted.length === 0 ? [] : await session.run(pageStatement(tenantId, list, wanted, bounds, page));
-  return pageOf(rows, page, (node) => ({ cursor: cursors.encode(binding, [node.occurredAt, node.key]), node }));
+  return pageOf(rows, page, binding, (node) => ({ position: [node.occurredAt, node.key], node }));
 }
 
 function checkMetadata({ metadata, campaignId, recipientKey }: EventList): void {

@@ -1,3 +1,4 @@
+import type { TenantId } from "../../src/ids.js";
 import { expect, test } from "vitest";
 import { pageOf } from "../../src/pages/page.js";
 import { readPageArguments } from "../../src/pages/page-arguments.js";
@@ -38,25 +39,38 @@ test("first and last together are refused", () => {
   expect(() => readPageArguments({ first: 1, last: 1 })).toThrow(expect.objectContaining({ code: "BAD_INPUT" }));
 });
 
-const edgeOf = (node: number) => ({ cursor: `c${node}`, node });
+const edgeOf = (node: number) => ({ position: [node], node });
+const binding = { tenantId: "t" as TenantId, list: "numbers", filter: null, order: null };
 const edges = (...rows: number[]) => rows.map((row) => edgeOf(row));
 
 test("one row too many says that more follow, and is not shown", () => {
   const forward = readPageArguments({ first: 2 });
-  expect(pageOf([1, 2, 3], forward, edgeOf)).toEqual({
+  expect(pageOf([1, 2, 3], forward, binding, edgeOf)).toEqual({
+    binding,
     edges: edges(1, 2),
     hasNextPage: true,
     hasPreviousPage: false,
   });
-  expect(pageOf([1, 2], forward, edgeOf)).toEqual({ edges: edges(1, 2), hasNextPage: false, hasPreviousPage: false });
+  expect(pageOf([1, 2], forward, binding, edgeOf)).toEqual({
+    binding,
+    edges: edges(1, 2),
+    hasNextPage: false,
+    hasPreviousPage: false,
+  });
 });
 
 test("rows fetched backward are shown in the order of the list", () => {
   const backward = readPageArguments({ last: 2, before: "c9" });
-  expect(pageOf([8, 7, 6], backward, edgeOf)).toEqual({
+  expect(pageOf([8, 7, 6], backward, binding, edgeOf)).toEqual({
+    binding,
     edges: edges(7, 8),
     hasNextPage: true,
     hasPreviousPage: true,
   });
-  expect(pageOf([8], backward, edgeOf)).toEqual({ edges: edges(8), hasNextPage: true, hasPreviousPage: false });
+  expect(pageOf([8], backward, binding, edgeOf)).toEqual({
+    binding,
+    edges: edges(8),
+    hasNextPage: true,
+    hasPreviousPage: false,
+  });
 });

@@ -6,6 +6,15 @@ import { type PageArguments, type PageRequest, readPageArguments } from "../../s
 
 export const testCursors = new Cursors(createSecretKey(Buffer.alloc(32, "cursors of tests")));
 
+/** The cursor of the edge at a place of a page, counted from its end where it is negative; undefined where there is none. */
+export function cursorAt<Row>(
+  { binding, edges }: Pick<Page<Row>, "binding" | "edges">,
+  place: number,
+): string | undefined {
+  const edge = edges.at(place);
+  return edge === undefined ? undefined : testCursors.encode(binding, edge.position);
+}
+
 type ReadPage<Row> = (page: PageRequest) => Promise<Page<Row>>;
 
 /** All rows, page by page from one end, in the order of the list. The flags of every page are checked on the way. */
@@ -24,7 +33,7 @@ export async function walk<Row>(
     const nodes = page.edges.map((edge) => edge.node);
     const isFirst = cursor === undefined;
     rows = direction === "forward" ? [...rows, ...nodes] : [...nodes, ...rows];
-    cursor = (direction === "forward" ? page.edges.at(-1) : page.edges[0])?.cursor ?? cursor;
+    cursor = cursorAt(page, direction === "forward" ? -1 : 0) ?? cursor;
     const [hasMore, hasPassed] =
       direction === "forward" ? [page.hasNextPage, page.hasPreviousPage] : [page.hasPreviousPage, page.hasNextPage];
     expect(hasPassed).toBe(!isFirst);

@@ -55,9 +55,10 @@ async function readTrail(
     },
   });
   const fetched = page.direction === "FORWARD" ? rows : rows.toReversed();
-  const edgeOf = (node: AuditRow) => ({ node, cursor: services.cursors.encode(binding, [node.occurredAt, node.id]) });
-  return connectionOf(pageOf(fetched, page, edgeOf), auditEntryOf);
+  return connectionOf(pageOf(fetched, page, binding, edgeOf), auditEntryOf, services.cursors);
 }
+
+const edgeOf = (node: AuditRow) => ({ node, position: [node.occurredAt, node.id] });
 
 function positionOf(position: Position | null) {
   return position === null ? undefined : { occurredAt: position[0], id: position[1] };

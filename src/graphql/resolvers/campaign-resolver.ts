@@ -83,10 +83,10 @@ export class CampaignQueryResolver {
     const tenant = context.require("READ_METRICS");
     const page = readPageArguments(args);
     const wanted = { filter: campaignFilterOf(filter), order: campaignOrderOf(orderBy) };
-    const { value } = await tenant.cached("campaigns", { ...wanted, page }, null, () =>
+    const { value } = await tenant.cached("campaign_page", { ...wanted, page }, null, () =>
       readCampaignPage(tenant.metrics, tenant.tenantId, wanted.filter, wanted.order, page, tenant.services.cursors),
     );
-    return { ...connectionOf(value, campaignOf), filter: filter ?? null };
+    return { ...connectionOf(value, campaignOf, tenant.services.cursors), filter: filter ?? null };
   }
 }
 
@@ -183,13 +183,11 @@ export class CampaignFieldResolver {
       },
     });
     const fetched = page.direction === "FORWARD" ? rows : rows.toReversed();
-    const edgeOf = (node: LinkRow) => ({
-      node,
-      cursor: services.cursors.encode(binding, [node.uniqueClicked, node.linkKey]),
-    });
-    return connectionOf(pageOf(fetched, page, edgeOf), linkOf);
+    return connectionOf(pageOf(fetched, page, binding, edgeOf), linkOf, services.cursors);
   }
 }
+
+const edgeOf = (node: LinkRow) => ({ node, position: [node.uniqueClicked, node.linkKey] });
 
 function positionOf(position: readonly [number, string] | null) {
   return position === null ? undefined : { uniqueClicked: position[0], linkKey: position[1] as LinkKey };

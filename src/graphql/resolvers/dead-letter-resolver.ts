@@ -73,6 +73,7 @@ export class DeadLetterResolver {
     return connectionOf(
       await readDeadLetterPage(events, tenantId, ofReceipt as ReceiptId | null, page, services.cursors),
       deadLetterOf,
+      services.cursors,
     );
   }
 

@@ -23,7 +23,7 @@ async function readEvents(
 ): Promise<ConnectionOf<EventInterface>> {
   const page = readPageArguments(args);
   const { events, tenantId, services } = tenant;
-  return connectionOf(await readEventPage(events, tenantId, list, page, services.cursors), eventOf);
+  return connectionOf(await readEventPage(events, tenantId, list, page, services.cursors), eventOf, services.cursors);
 }
 
 function metadataOf(metadata: unknown): EventList["metadata"] {

@@ -37,7 +37,7 @@ export async function readDeadLetterPage(
     isPrepared: false,
   };
   const rows = await session.run(statement);
-  return pageOf(rows, page, (node) => ({ cursor: cursors.encode(binding, [node.id]), node }));
+  return pageOf(rows, page, binding, (node) => ({ position: [node.id], node }));
 }
 
 const find = defineStatement<"events", [TenantId, DeadLetterId], DeadLetterRow>(
