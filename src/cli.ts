@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=16 --heap-growing-percent=100 --enable-source-maps
 import { enableCompileCache } from "node:module";
 import path from "node:path";
 import { Command } from "commander";

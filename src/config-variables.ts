@@ -154,7 +154,11 @@ export const CONFIG_VARIABLES = {
     wholeNumber(1, HOUR_MS),
   ),
   WORKER_RETRY_MAX_MS: setting("60000", "How long a try waits after the one before, at most.", wholeNumber(1, HOUR_MS)),
-  CACHE_MEMORY_MB: setting("64", "Megabytes of the cache in each process; 0 keeps nothing.", wholeNumber(0, 100_000)),
+  CACHE_MEMORY_MB: setting(
+    "32",
+    "Megabytes of the cache in each process, half of them for whole answers; 0 keeps nothing.",
+    wholeNumber(0, 100_000),
+  ),
   CACHE_NOW_TTL_SECONDS: setting(
     "30",
     "How long an answer is kept at most while its range includes now.",

@@ -1,4 +1,5 @@
 /** What a benchmark works on: a folder of its own, an empty PostgreSQL with durability on, processes that end with it. */
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -94,7 +95,7 @@ export class Scene {
 
   /** Starts `serve`, `work` or another command of the compiled program. */
   program(databases: DatabasePair, args: readonly string[], env: Readonly<Record<string, string>> = {}): BenchProcess {
-    return this.start([path.join(ROOT, "dist/cli.js"), ...args], {
+    return this.start([...programFlags(), path.join(ROOT, "dist/cli.js"), ...args], {
       EVENTS_DATABASE_URL: databases.eventsUrl,
       METRICS_DATABASE_URL: databases.metricsUrl,
       MAILTALLY_SECRET: SECRET,
@@ -116,4 +117,12 @@ export class Scene {
     await this.#server.stop();
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+/** What Node is given when operators start the program. */
+function programFlags(): string[] {
+  const { scripts } = JSON.parse(readFileSync(path.join(ROOT, "package.json"), "utf8")) as {
+    readonly scripts: { readonly mailtally: string };
+  };
+  return scripts.mailtally.split(" ").filter((word) => word.startsWith("--"));
 }
