@@ -1,4 +1,4 @@
-import { createLogger } from "../observability/logger.js";
+import { bufferedStderr, createLogger } from "../observability/logger.js";
 import { type Installation, openInstallation } from "../open-installation.js";
 import type { Running } from "../runtime.js";
 import { configOfProcess } from "./open-command.js";
@@ -51,7 +51,7 @@ type Begin = (installation: Installation) => Promise<Running>;
 /** `load` imports what begins: beside PostgreSQL, whose start is mostly waiting. */
 async function run(options: RunOptions, load: () => Promise<Begin>): Promise<void> {
   const config = configOfProcess();
-  const log = createLogger(config.logLevel ?? options.logLevel);
+  const log = createLogger(config.logLevel ?? options.logLevel, bufferedStderr());
   for (const warning of config.warnings) log.warn(warning);
   await runUntilSignal(config.shutdownTimeoutMs, log, async () => {
     const loading = load();

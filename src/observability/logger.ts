@@ -34,3 +34,14 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
     destination ?? pino.destination({ dest: 2, sync: true }),
   );
 }
+
+const BUFFER_BYTES = 4_096;
+const FLUSH_MS = 100;
+
+/**
+ * stderr for servers, which log a line a request: some lines are written at a time, a tenth of a second late at most. What is
+ * left is written when the process ends; a kill -9 loses it.
+ */
+export function bufferedStderr(): DestinationStream {
+  return pino.destination({ dest: 2, sync: false, minLength: BUFFER_BYTES, periodicFlush: FLUSH_MS });
+}
