@@ -7,7 +7,10 @@
 import { parseArgs } from "node:util";
 import type { Benchmark } from "./benchmark.js";
 import { cached } from "./cached.js";
+import { freshness } from "./freshness.js";
 import { growth } from "./growth.js";
+import { importing } from "./import.js";
+import { ingest } from "./ingest.js";
 import { legacy } from "./legacy.js";
 import { pages } from "./pages.js";
 import { reads } from "./reads.js";
@@ -15,7 +18,7 @@ import { jsonLineOf, tableOf, writeResults } from "./report.js";
 import { Scene } from "./scene/scene.js";
 import { startup } from "./startup.js";
 
-const BENCHMARKS: readonly Benchmark[] = [reads, cached, legacy, growth, pages, startup];
+const BENCHMARKS: readonly Benchmark[] = [reads, cached, ingest, freshness, importing, legacy, growth, pages, startup];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -1,0 +1,105 @@
+/** `recordEvents` until the answer, against a route that does no more than to parse and store. No worker runs. */
+import type { Row } from "../benchmark.js";
+import { type MeasuredEventLoad, sendEvents } from "../load/event-load.js";
+import { alternate, median } from "../measure/alternate.js";
+import { startPeer, startServe } from "../measure/server.js";
+import type { Scene } from "../scene/scene.js";
+import { createBenchTenant } from "../scene/tenant.js";
+import { withClient } from "../scene/with-client.js";
+
+const ROUNDS = 5;
+/** Events a call, connections, and the target for the rate. */
+const SIZES = [
+  { eventsPerCall: 1, connections: 32, target: { atLeast: 0.5 } },
+  { eventsPerCall: 10, connections: 32, target: null },
+  { eventsPerCall: 100, connections: 16, target: { atLeast: 0.7 } },
+] as const;
+
+const PEER = "bare route";
+const NO_LIMIT = String(1_000_000_000);
+
+export async function measureAccepting(scene: Scene): Promise<Row[]> {
+  const databases = await scene.createDatabases("accepting");
+  const bareUrl = await scene.createDatabase("bare_inbox");
+  const tenant = await createBenchTenant(databases, "accepting");
+  // Nothing is recorded here, and that is not what is measured.
+  const settings = {
+    MAX_WAITING_EVENTS: NO_LIMIT,
+    MAX_WAITING_EVENTS_PER_TENANT: String(999_999_999),
+    LOG_LEVEL: "info",
+  };
+  const server = await startServe(scene, databases, settings);
+  const peer = await startPeer(scene, "inbox", { DATABASE_URL: bareUrl });
+  const postgres = await scene.postgresPid();
+  const seconds = scene.full ? 5 : 1;
+  const rows: Row[] = [];
+  for (const { eventsPerCall, connections, target } of SIZES) {
+    const load = { eventsPerCall, connections, seconds };
+    const figures = await alternate(
+      {
+        ours: () =>
+          sendEvents(
+            scene,
+            { ...load, url: server.url, headers: tenant.headers, shape: "graphql" },
+            { node: server.process.pid, postgres },
+          ),
+        theirs: () =>
+          sendEvents(
+            scene,
+            { ...load, url: new URL("/events", peer.url).href, headers: {}, shape: "plain" },
+            { node: peer.process.pid, postgres },
+          ),
+      },
+      ROUNDS,
+    );
+    rows.push(...rowsOf(`${eventsPerCall} a call`, figures, target));
+    scene.say(`ingest: ${eventsPerCall} events a call are measured`);
+    await empty(databases.eventsUrl, bareUrl);
+  }
+  await Promise.all([server.process.stop(), peer.process.stop()]);
+  return rows;
+}
+
+function cpuMicrosOf(process: "node" | "postgres") {
+  return ({ cpu, events }: MeasuredEventLoad): number => ((cpu[process] ?? 0) * 1e6) / events;
+}
+
+function rowsOf(
+  size: string,
+  { ours, theirs }: Record<"ours" | "theirs", MeasuredEventLoad[]>,
+  target: Row["target"],
+): Row[] {
+  const compared = (
+    what: string,
+    unit: string,
+    of: (figures: MeasuredEventLoad) => number,
+    asked: Row["target"],
+  ): Row => {
+    const [value, other] = [median(ours.map(of)), median(theirs.map(of))];
+    return {
+      name: `accepted, ${size}, ${what}`,
+      value,
+      unit,
+      against: { name: PEER, value: other },
+      ratio: value / other,
+      target: asked,
+    };
+  };
+  return [
+    compared("rate", "events/s", (figures) => figures.eventsPerSecond, target),
+    compared("per CPU second", "events/CPU-s", (figures) => figures.eventsPerCpuSecond, null),
+    compared("Node", "µs CPU/event", cpuMicrosOf("node"), null),
+    compared("PostgreSQL", "µs CPU/event", cpuMicrosOf("postgres"), null),
+    compared("a call, p50", "ms", (figures) => figures.p50, null),
+    compared("a call, p99", "ms", (figures) => figures.p99, null),
+  ];
+}
+
+/** What waits for nobody would only grow. */
+async function empty(eventsUrl: string, bareUrl: string): Promise<void> {
+  await withClient(eventsUrl, async (client) => {
+    await client.query("set role mailtally_owner");
+    await client.query("truncate inbox");
+  });
+  await withClient(bareUrl, (client) => client.query("truncate inbox"));
+}
