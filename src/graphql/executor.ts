@@ -6,13 +6,13 @@
  * once is not worth it, and a document made to grow when compiled must not be able to hold the process. So a document is
  * compiled when it comes for the third time, and never where its size as code passes a limit.
  *
- * Variables are coerced by graphql-js, whose errors name the place that is wrong; the compiled function gets them as they are.
+ * Variables are coerced before (coerce-variables.ts), with errors that name the place that is wrong; the compiled function gets
+ * them as they are.
  */
 import {
   type DocumentNode,
   execute,
   type ExecutionResult,
-  getVariableValues,
   GraphQLError,
   type GraphQLSchema,
   Kind,
@@ -20,6 +20,7 @@ import {
 } from "graphql";
 import { type CompiledQuery, compileQuery, isCompiledQuery } from "graphql-jit";
 import { LRUCache } from "lru-cache";
+import { coerceVariables } from "./coerce-variables.js";
 import { compiledSize } from "./compiled-size.js";
 import { JsonObjectScalar } from "./scalars.js";
 
@@ -72,17 +73,12 @@ export function createExecutor({ schema, compileAt = DEFAULT_COMPILE_AT }: Execu
     if (compiled === null || operation === null) {
       return execute({ schema, document, operationName, variableValues: variables, contextValue });
     }
-    const { coerced, errors } = getVariableValues(schema, operation.variableDefinitions ?? [], variables, {
-      maxErrors: MAX_VARIABLE_ERRORS,
-    });
+    const { coerced, errors } = coerceVariables(schema, operation, variables);
     if (errors !== undefined) return { errors };
     const result = compiled.query(undefined, contextValue, coerced);
     return isPromise(result) ? result.then(withOwnErrors) : withOwnErrors(result);
   };
 }
-
-/** As graphql-js has it. */
-const MAX_VARIABLE_ERRORS = 50;
 
 function compile(
   schema: GraphQLSchema,

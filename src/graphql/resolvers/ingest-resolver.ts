@@ -26,19 +26,28 @@ export class IngestResolver {
     @Arg("input", () => RecordEventsInput, { description: "The events." }) input: RecordEventsInput,
     @Ctx() context: RequestContext,
   ): Promise<RecordEventsPayload> {
-    const tenant = context.require("WRITE_EVENTS");
-    const answer = await tenant.services.intake.accept({
-      tenantId: tenant.tenantId,
-      lane: LANES.LIVE,
-      events: input.events,
-      idempotencyKey: input.idempotencyKey ?? null,
-    });
-    return {
-      receipt: await receiptOfAnswer(tenant, answer),
-      acceptedCount: answer.acceptedCount,
-      refused: [...answer.refused],
-    };
+    return recordEvents(input, context);
   }
+}
+
+export interface RecordEventsArgs {
+  readonly input: RecordEventsInput;
+}
+
+/** What the mutation does; the events need be no instances of their class. */
+export async function recordEvents(input: RecordEventsInput, context: RequestContext): Promise<RecordEventsPayload> {
+  const tenant = context.require("WRITE_EVENTS");
+  const answer = await tenant.services.intake.accept({
+    tenantId: tenant.tenantId,
+    lane: LANES.LIVE,
+    events: input.events,
+    idempotencyKey: input.idempotencyKey ?? null,
+  });
+  return {
+    receipt: await receiptOfAnswer(tenant, answer),
+    acceptedCount: answer.acceptedCount,
+    refused: [...answer.refused],
+  };
 }
 
 /** A call just accepted waits; one answered again by its idempotency key may have come further. */
