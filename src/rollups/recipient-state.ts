@@ -36,16 +36,18 @@ export interface RecipientState {
   revenue: Readonly<Record<string, string>> | null;
 }
 
+const EMPTY: RecipientState = {
+  firstTimes: FIRST_TIMES.map(() => NEVER),
+  counts: EVENT_COUNTS.map(() => 0),
+  revenue: null,
+};
+
 export function emptyState(): RecipientState {
-  return {
-    firstTimes: Array.from(FIRST_TIMES, () => NEVER),
-    counts: Array.from(EVENT_COUNTS, () => 0),
-    revenue: null,
-  };
+  return copyState(EMPTY);
 }
 
 export function copyState(state: RecipientState): RecipientState {
-  return { firstTimes: [...state.firstTimes], counts: [...state.counts], revenue: state.revenue };
+  return { firstTimes: state.firstTimes.slice(), counts: state.counts.slice(), revenue: state.revenue };
 }
 
 const first: Record<FirstTime, number> = recordOf(FIRST_TIMES, (_, position) => position);
