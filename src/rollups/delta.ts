@@ -7,7 +7,7 @@ import { addDecimals, isZeroDecimal, negateDecimal } from "../decimal.js";
 import type { AcceptedEvent } from "../events/event.js";
 import type { CampaignId } from "../ids.js";
 import { QUARTER_HOUR_MICROS } from "../time/range.js";
-import { type Basis, EVENT_COUNTS, MEASURES, UNIQUE_COUNTS } from "./measures.js";
+import { BASES, type Basis, EVENT_COUNTS, MEASURES, UNIQUE_COUNTS } from "./measures.js";
 import { NEVER, type RecipientState, sendTime, touchOf, uniqueTimesOf } from "./recipient-state.js";
 
 /** What changes in one quarter-hour of a campaign on one basis. */
@@ -24,7 +24,8 @@ export interface Cell {
 const FIRST_UNIQUE = EVENT_COUNTS.length;
 
 export class DeltaBuilder {
-  readonly #cells = new Map<string, Cell>();
+  /** By campaign, then by quarter-hour and basis: every event comes here several times, and one text of all three costs more. */
+  readonly #cells = new Map<CampaignId, Map<number, Cell>>();
 
   /** The event itself, on the EVENT basis: its counts at the time it occurred. */
   addEvent(campaignId: CampaignId, event: AcceptedEvent): void {
@@ -71,18 +72,21 @@ export class DeltaBuilder {
 
   #cell(campaignId: CampaignId, basis: Basis, at: number): Cell {
     const quarter = Math.floor(at / QUARTER_HOUR_MICROS);
-    const key = `${campaignId}${basis}${quarter}`;
-    let cell = this.#cells.get(key);
+    let ofCampaign = this.#cells.get(campaignId);
+    if (ofCampaign === undefined) this.#cells.set(campaignId, (ofCampaign = new Map()));
+    const key = BASES.length * quarter + BASES.indexOf(basis);
+    let cell = ofCampaign.get(key);
     if (cell === undefined) {
       cell = { campaignId, basis, quarter, measures: Array.from(MEASURES, () => 0), revenue: null };
-      this.#cells.set(key, cell);
+      ofCampaign.set(key, cell);
     }
     return cell;
   }
 
   /** The cells in which something changed. */
   cells(): Cell[] {
-    return [...this.#cells.values()].filter((cell) => {
+    const cells = [...this.#cells.values()].flatMap((ofCampaign) => [...ofCampaign.values()]);
+    return cells.filter((cell) => {
       const revenue = Object.entries(cell.revenue ?? {}).filter(([, amount]) => !isZeroDecimal(amount));
       cell.revenue = revenue.length > 0 ? Object.fromEntries(revenue) : null;
       return cell.revenue !== null || cell.measures.some((value) => value !== 0);
