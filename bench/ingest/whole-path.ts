@@ -6,6 +6,7 @@
 import type { Row } from "../benchmark.js";
 import { type EventLoadFigures, type MeasuredEventLoad, sendEvents } from "../load/event-load.js";
 import { median } from "../measure/alternate.js";
+import { cpuSeconds } from "../measure/cpu-time.js";
 import { startServe } from "../measure/server.js";
 import type { Scene } from "../scene/scene.js";
 import { createBenchTenant } from "../scene/tenant.js";
@@ -37,28 +38,47 @@ export async function measureWholePath(scene: Scene): Promise<Row[]> {
     { ...load, seconds: scene.full ? 60 : 12, applied: { ...applied, maxAhead: MAX_AHEAD } },
     pids,
   );
-  const database = await databaseAlone(scene);
+  const database = await tablesAlone(scene, pids.postgres);
   const flooded = await sendEvents(scene, { ...load, seconds: scene.full ? 30 : 8, applied }, pids);
   await Promise.all([server.process.stop(), work.stop()]);
   return [...sustainedRows(sustained, database), ...floodedRows(flooded)];
 }
 
-/** The same number of batches in flight as a worker has, with nothing around them. */
-async function databaseAlone(scene: Scene): Promise<number> {
-  const { eventsUrl } = await scene.createDatabases("tables_alone");
-  const peer = new URL("../peers/event-tables.ts", import.meta.url).pathname;
-  const rates: number[] = [];
-  for (let round = 0; round < 3; round++) {
-    const env = { DATABASE_URL: eventsUrl, SECONDS: scene.full ? "20" : "4" };
-    const { events, seconds } = JSON.parse(await scene.start([peer], env).finished()) as EventLoadFigures;
-    rates.push(events / seconds);
-  }
-  return median(rates);
+interface TablesAlone {
+  readonly eventsPerSecond: number;
+  readonly cpuMicrosPerEvent: number;
 }
 
-function sustainedRows(figures: MeasuredEventLoad, database: number): Row[] {
+/** The same number of batches in flight as a worker has, with nothing around them. */
+async function tablesAlone(scene: Scene, postgres: number): Promise<TablesAlone> {
+  const { eventsUrl } = await scene.createDatabases("tables_alone");
+  const peer = new URL("../peers/event-tables.ts", import.meta.url).pathname;
+  const rounds: TablesAlone[] = [];
+  for (let round = 0; round < 3; round++) {
+    const env = { DATABASE_URL: eventsUrl, SECONDS: scene.full ? "20" : "4" };
+    const before = cpuSeconds([postgres]);
+    const {
+      events,
+      seconds,
+      cpuSeconds: own,
+    } = JSON.parse(await scene.start([peer], env).finished()) as {
+      readonly events: number;
+      readonly seconds: number;
+      readonly cpuSeconds: number;
+    };
+    const cpu = own + cpuSeconds([postgres]) - before;
+    rounds.push({ eventsPerSecond: events / seconds, cpuMicrosPerEvent: (cpu * 1e6) / events });
+  }
+  return {
+    eventsPerSecond: median(rounds.map((round) => round.eventsPerSecond)),
+    cpuMicrosPerEvent: median(rounds.map((round) => round.cpuMicrosPerEvent)),
+  };
+}
+
+function sustainedRows(figures: MeasuredEventLoad, database: TablesAlone): Row[] {
   const { cpu, events } = figures;
   const value = rateBetween(figures, "applied");
+  const cpuMicros = (Object.values(cpu).reduce((sum, spent) => sum + spent, 0) * 1e6) / events;
   const name = "from call to rollups, kept up";
   const plain = { against: null, ratio: null, target: null };
   return [
@@ -66,9 +86,17 @@ function sustainedRows(figures: MeasuredEventLoad, database: number): Row[] {
       name,
       value,
       unit: "events/s",
-      against: { name: "unnest into the tables alone", value: database },
-      ratio: value / database,
+      against: { name: "unnest into the tables alone", value: database.eventsPerSecond },
+      ratio: value / database.eventsPerSecond,
       target: { atLeast: 0.4 },
+    },
+    {
+      name: `${name}, all processes`,
+      value: cpuMicros,
+      unit: "µs CPU/event",
+      against: { name: "unnest into the tables alone", value: database.cpuMicrosPerEvent },
+      ratio: cpuMicros / database.cpuMicrosPerEvent,
+      target: null,
     },
     ...(["server", "worker", "postgres"] as const).map((process) => ({
       name: `${name}, ${process}`,
