@@ -60,3 +60,39 @@ test("an event id counts once per tenant, also when it comes again with another 
     expect(await totals(id)).toMatchObject([{ opened: 1, unique_opened: 1, unique_delivered: 1 }]);
   }
 });
+
+const readClicks = defineStatement<"events", [TenantId], Record<string, unknown>>(
+  "events",
+  "test.read_clicks",
+  "select event_id, message_id, url, client, metadata from clicked where tenant_id = $1 order by event_id",
+);
+
+test("texts come into the log as they were given, whatever characters they hold", async () => {
+  const tenantId = await pipeline.createTenant();
+  const odd = `"quoted" \\back\\ \u001E \u0001 {},[] é 🙂 '; -- $1`;
+  const event = {
+    type: "CLICKED",
+    campaignExternalId: odd,
+    recipient: `${odd}@example.com`,
+    occurredAt: "2026-11-01T10:00:00Z",
+    messageId: odd,
+    url: "https://example.org/?q=%22\\",
+    client: odd,
+    metadata: { [odd]: [odd, 1, null] },
+  };
+  const accept = (...ids: readonly number[]) =>
+    pipeline.intake.accept({
+      tenantId,
+      lane: LANES.LIVE,
+      events: ids.map((id) => ({ ...event, eventId: `${id} ${odd}` })),
+    });
+  await accept(0, 1);
+  // The campaign is known by now, so that these come to the inbox together: while the first is stored the others gather.
+  await Promise.all([accept(2), accept(3), accept(4), accept(5)]);
+  await pipeline.settled();
+  const rows = await writeAsTenant(pipeline.events, tenantId, (session) => session.run(readClicks(tenantId)));
+  const { messageId: message_id, url, client, metadata } = event;
+  expect(rows).toEqual(
+    [0, 1, 2, 3, 4, 5].map((id) => ({ event_id: `${id} ${odd}`, message_id, url, client, metadata })),
+  );
+});
