@@ -119,6 +119,11 @@ export const CONFIG_VARIABLES = {
   MAX_SERIES_POINTS: setting("3000", "Points of one series.", wholeNumber(1, 100_000)),
   MAX_QUERY_TOKENS: setting("5000", "Tokens of one GraphQL document.", wholeNumber(100, 1_000_000)),
   MAX_QUERY_DEPTH: setting("20", "Levels of one GraphQL document.", wholeNumber(2, 100)),
+  MAX_KEY_OVERLAP_SECONDS: setting(
+    "604800",
+    "How long a key's old secret may go on working after a rotation; 0: it never does.",
+    wholeNumber(0, 31_536_000),
+  ),
   DATABASE_POOL_SIZE: setting(
     "10",
     "Connections to each database, per process: 3 at least, and more than WORKER_CONCURRENCY.",

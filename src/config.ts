@@ -32,6 +32,7 @@ export interface LimitsConfig {
   readonly eventRetentionDays: number | null;
   readonly maxLinksPerCampaign: number;
   readonly maxSeriesPoints: number;
+  readonly maxKeyOverlapSeconds: number;
 }
 
 /** What may wait in the inbox, in each lane: of one tenant, and of all together. */
@@ -203,6 +204,7 @@ function arrange(values: Values, warnings: readonly string[]): Config {
       eventRetentionDays: values.EVENT_RETENTION_DAYS,
       maxLinksPerCampaign: values.MAX_LINKS_PER_CAMPAIGN,
       maxSeriesPoints: values.MAX_SERIES_POINTS,
+      maxKeyOverlapSeconds: values.MAX_KEY_OVERLAP_SECONDS,
     },
     waiting: {
       tenant: { events: values.MAX_WAITING_EVENTS_PER_TENANT, seconds: values.MAX_WAITING_SECONDS_PER_TENANT },

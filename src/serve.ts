@@ -72,6 +72,7 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
     recipientKeys,
     campaigns,
     maxSeriesPoints: config.limits.maxSeriesPoints,
+    maxKeyOverlapSeconds: config.limits.maxKeyOverlapSeconds,
     now,
   };
 

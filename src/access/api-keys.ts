@@ -9,7 +9,7 @@ import { defineStatement, type Statement } from "../database/statement.js";
 import { PublicError } from "../errors.js";
 import { type ApiKeyId, type TenantId, uuidv7 } from "../ids.js";
 import { isName } from "../text-faults.js";
-import { type EpochMicros, formatInstant } from "../time/instant.js";
+import { type EpochMicros, formatInstant, MICROS_PER_SECOND } from "../time/instant.js";
 import { mintKeySecret } from "./key-secret.js";
 import { actorOf, assertMayGrant, type Principal } from "./principal.js";
 import { orderScopes, type Scope } from "./scope.js";
@@ -25,6 +25,10 @@ export interface ApiKey {
   /** To the minute. */
   readonly lastUsedAt: EpochMicros | null;
   readonly revokedAt: EpochMicros | null;
+  /** What the secret before the last rotation begins with, where that one was given time, also when it is over. */
+  readonly formerPrefix: string | null;
+  /** From when on the former secret is refused. */
+  readonly formerExpiresAt: EpochMicros | null;
 }
 
 /** A key with its secret, which cannot be shown again. */
@@ -39,6 +43,13 @@ export interface NewApiKey {
   readonly expiresAt: EpochMicros | null;
 }
 
+export interface Rotation {
+  readonly id: ApiKeyId;
+  /** How long the secret of now goes on working beside the new one; 0: not at all. */
+  readonly overlapSeconds: number;
+  readonly maxOverlapSeconds: number;
+}
+
 interface ApiKeyRow {
   readonly id: ApiKeyId;
   readonly name: string;
@@ -48,9 +59,12 @@ interface ApiKeyRow {
   readonly expires_at: EpochMicros | null;
   readonly last_used_at: EpochMicros | null;
   readonly revoked_at: EpochMicros | null;
+  readonly former_prefix: string | null;
+  readonly former_expires_at: EpochMicros | null;
 }
 
-const COLUMNS = "id, name, prefix, scopes::text[] as scopes, created_at, expires_at, last_used_at, revoked_at";
+const COLUMNS =
+  "id, name, prefix, scopes::text[] as scopes, created_at, expires_at, last_used_at, revoked_at, former_prefix, former_expires_at";
 
 const insert = defineStatement<
   "metrics",
@@ -64,10 +78,19 @@ const insert = defineStatement<
    returning ${COLUMNS}`,
 );
 
-const replaceSecret = defineStatement<"metrics", [TenantId, ApiKeyId, prefix: string, Buffer], ApiKeyRow>(
+const replaceSecret = defineStatement<
+  "metrics",
+  [TenantId, ApiKeyId, prefix: string, Buffer, formerExpiresAt: string | null],
+  ApiKeyRow
+>(
   "metrics",
   "api_keys.replace_secret",
-  `update api_keys set prefix = $3, secret_hash = $4 where tenant_id = $1 and id = $2 returning ${COLUMNS}`,
+  `update api_keys
+   set prefix = $3, secret_hash = $4, former_expires_at = $5::timestamptz,
+     former_prefix = case when $5::timestamptz is not null then prefix end,
+     former_secret_hash = case when $5::timestamptz is not null then secret_hash end
+   where tenant_id = $1 and id = $2
+   returning ${COLUMNS}`,
 );
 
 const lock = defineStatement<"metrics", [TenantId, ApiKeyId], ApiKeyRow>(
@@ -113,16 +136,21 @@ export async function createApiKey(
 }
 
 /**
- * Another secret for the same key; the old one stops working within a second. Throws NOT_FOUND, CONFLICT for a revoked or
- * expired key, and FORBIDDEN where the key holds scopes that the principal lacks: it would get them with the secret.
+ * Another secret for the same key. The one of now works until the overlap is over, or the key expires; any older one stops
+ * working within a second. Throws NOT_FOUND, BAD_INPUT for a bad overlap, CONFLICT for a revoked or expired key, and FORBIDDEN
+ * where the key holds scopes that the principal lacks: it would get them with the secret.
  */
 export async function rotateApiKey(
   session: Session<"metrics">,
   tenantId: TenantId,
-  id: ApiKeyId,
+  { id, overlapSeconds, maxOverlapSeconds }: Rotation,
   principal: Principal,
   now: EpochMicros,
 ): Promise<IssuedApiKey> {
+  if (!(Number.isInteger(overlapSeconds) && overlapSeconds >= 0 && overlapSeconds <= maxOverlapSeconds)) {
+    const message = `The old secret works for 0 to ${maxOverlapSeconds} seconds more.`;
+    throw new PublicError("BAD_INPUT", message, { field: ["overlapSeconds"] });
+  }
   const current = await one(session, lock(tenantId, id));
   if (current.revokedAt !== null) throw new PublicError("CONFLICT", "The key is revoked; make another one.");
   if (current.expiresAt !== null && current.expiresAt <= now) {
@@ -130,8 +158,11 @@ export async function rotateApiKey(
   }
   assertMayGrant(principal, current.scopes);
   const { secret, prefix, hash } = mintKeySecret();
-  const apiKey = await one(session, replaceSecret(tenantId, id, prefix, hash));
-  const change = { before: { prefix: current.prefix }, after: { prefix } };
+  const overlapEnd = now + overlapSeconds * MICROS_PER_SECOND;
+  const formerExpiresAt =
+    overlapSeconds === 0 ? null : formatInstant(Math.min(overlapEnd, current.expiresAt ?? overlapEnd) as EpochMicros);
+  const apiKey = await one(session, replaceSecret(tenantId, id, prefix, hash, formerExpiresAt));
+  const change = { before: { prefix: current.prefix }, after: { prefix, ...(formerExpiresAt && { formerExpiresAt }) } };
   await keep(session, tenantId, { action: "API_KEY_ROTATED", subjectId: id, ...change }, actorOf(principal), now);
   return { apiKey, secret };
 }
@@ -187,6 +218,8 @@ function apiKeyOfRow(row: ApiKeyRow): ApiKey {
     expiresAt: row.expires_at,
     lastUsedAt: row.last_used_at,
     revokedAt: row.revoked_at,
+    formerPrefix: row.former_prefix,
+    formerExpiresAt: row.former_expires_at,
   };
 }
 

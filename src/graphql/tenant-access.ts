@@ -30,6 +30,7 @@ export interface Services {
   readonly recipientKeys: RecipientKeys;
   readonly campaigns: CampaignStore;
   readonly maxSeriesPoints: number;
+  readonly maxKeyOverlapSeconds: number;
   readonly now: () => EpochMicros;
 }
 

@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { pino } from "pino";
-import { createApiKey, type IssuedApiKey, type NewApiKey } from "../../src/access/api-keys.js";
+import { createApiKey, type IssuedApiKey, type NewApiKey, type Rotation } from "../../src/access/api-keys.js";
 import { OPERATOR } from "../../src/audit/audit-entry.js";
 import { Pool } from "../../src/database/pool.js";
 import { defineStatement } from "../../src/database/statement.js";
+import type { ApiKeyId } from "../../src/ids.js";
 import { writeAsTenant, writeAsWorker } from "../../src/tenancy/transactions.js";
 import { createTenant, type Tenant } from "../../src/tenancy/tenants.js";
 import { type EpochMicros, instantFromMillis } from "../../src/time/instant.js";
@@ -63,6 +64,11 @@ export function issueKey(
       now,
     ),
   );
+}
+
+/** A rotation of the key that leaves its secret of now some time; by default none. */
+export function rotationOf(id: ApiKeyId, overlapSeconds = 0): Rotation {
+  return { id, overlapSeconds, maxOverlapSeconds: 86_400 };
 }
 
 const BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

@@ -11,7 +11,7 @@ import { writeAsTenant, writeAsWorker } from "../../src/tenancy/transactions.js"
 import type { Tenant } from "../../src/tenancy/tenants.js";
 import type { EpochMicros } from "../../src/time/instant.js";
 import { createTestDatabases, type TestDatabases } from "../support/test-databases.js";
-import { issueKey, metricsPool, newTenant, START } from "./access-fixture.js";
+import { issueKey, metricsPool, newTenant, rotationOf, START } from "./access-fixture.js";
 
 let databases: TestDatabases;
 let pool: Pool<"metrics">;
@@ -81,7 +81,7 @@ test("a name may have 100 characters of any script", async () => {
 test("rotation keeps the key and changes its secret", async () => {
   const before = await issueKey(pool, tenant, { expiresAt: (LATER + 1) as EpochMicros });
   const after = await writeAsTenant(pool, tenant.id, (session) =>
-    rotateApiKey(session, tenant.id, before.apiKey.id, managerOf(tenant), LATER),
+    rotateApiKey(session, tenant.id, rotationOf(before.apiKey.id), managerOf(tenant), LATER),
   );
   expect(after.secret).not.toBe(before.secret);
   expect(after.apiKey).toEqual({ ...before.apiKey, prefix: parseKeySecret(after.secret)?.prefix });
@@ -91,7 +91,7 @@ test("a key cannot get scopes that it lacks by rotating a stronger one, and the 
   const strong = await issueKey(pool, tenant, { scopes: ["MANAGE_KEYS", "READ_EVENTS"] });
   const manager = managerOf(tenant, ["MANAGE_KEYS"]);
   const rotation = writeAsTenant(pool, tenant.id, (session) =>
-    rotateApiKey(session, tenant.id, strong.apiKey.id, manager, LATER),
+    rotateApiKey(session, tenant.id, rotationOf(strong.apiKey.id), manager, LATER),
   );
   await expect(rotation).rejects.toMatchObject({ code: "FORBIDDEN" });
   const found = await writeAsTenant(pool, tenant.id, (session) => findApiKeys(session, tenant.id, [strong.apiKey.id]));
@@ -106,7 +106,7 @@ test("a revoked or expired key does not come back by rotation", async () => {
   );
   for (const { apiKey } of [revoked, expired]) {
     const rotation = writeAsTenant(pool, tenant.id, (session) =>
-      rotateApiKey(session, tenant.id, apiKey.id, managerOf(tenant), LATER),
+      rotateApiKey(session, tenant.id, rotationOf(apiKey.id), managerOf(tenant), LATER),
     );
     await expect(rotation).rejects.toMatchObject({ code: "CONFLICT" });
   }
@@ -126,7 +126,9 @@ test("another tenant's key is answered like one that does not exist, and stays a
   const { apiKey } = await issueKey(pool, other);
   const attempts = [
     writeAsTenant(pool, tenant.id, (session) => revokeApiKey(session, tenant.id, apiKey.id, OPERATOR, LATER)),
-    writeAsTenant(pool, tenant.id, (session) => rotateApiKey(session, tenant.id, apiKey.id, managerOf(tenant), LATER)),
+    writeAsTenant(pool, tenant.id, (session) =>
+      rotateApiKey(session, tenant.id, rotationOf(apiKey.id), managerOf(tenant), LATER),
+    ),
     // Row-level security alone, where a query would name the wrong tenant.
     writeAsTenant(pool, tenant.id, (session) => revokeApiKey(session, other.id, apiKey.id, OPERATOR, LATER)),
   ];

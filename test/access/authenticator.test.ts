@@ -15,6 +15,7 @@ import {
   metricsPool,
   newTenant,
   overwriteSecret,
+  rotationOf,
   silent,
   START,
   type StatementCount,
@@ -133,7 +134,7 @@ test("a revoked or rotated key stops working within a second on a server that ju
     revokeApiKey(session, tenant.id, revoked.apiKey.id, OPERATOR, now()),
   );
   const fresh = await writeAsTenant(elsewhere, tenant.id, (session) =>
-    rotateApiKey(session, tenant.id, rotated.apiKey.id, principal, now()),
+    rotateApiKey(session, tenant.id, rotationOf(rotated.apiKey.id), principal, now()),
   );
   const changedAt = performance.now();
   await elsewhere.stop();

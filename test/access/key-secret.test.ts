@@ -1,3 +1,5 @@
+import { readFile } from "node:fs/promises";
+import path from "node:path";
 import { expect, test } from "vitest";
 import { mintKeySecret, parseKeySecret } from "../../src/access/key-secret.js";
 
@@ -7,6 +9,17 @@ test("a secret has the form that scanners look for, and gives the same fingerpri
   expect(secret.slice(3, 11)).toBe(prefix);
   expect(hash).toHaveLength(32);
   expect(parseKeySecret(secret)).toEqual({ prefix, hash });
+});
+
+test("the expression that operators are given for their scanners finds every secret, and only whole ones", async () => {
+  const page = await readFile(path.join(import.meta.dirname, "../../docs/operations.md"), "utf8");
+  const [, expression = ""] = /```regex\n(.+)\n```/.exec(page) ?? [];
+  const scanner = new RegExp(expression, "g");
+  const minted = Array.from({ length: 200 }, () => mintKeySecret().secret);
+  const leaks = minted.map((secret, at) => [`KEY=${secret}\n`, `"Bearer ${secret}",`, `?key=${secret}&`][at % 3] ?? "");
+  expect(leaks.join("").match(scanner)).toEqual(minted);
+  const [secret = ""] = minted;
+  expect([`x${secret}`, `${secret}x`, secret.slice(0, -1)].join(" ").match(scanner)).toBeNull();
 });
 
 test("no two secrets share a prefix, a body or a hash", () => {

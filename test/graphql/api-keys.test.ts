@@ -7,7 +7,7 @@ let product: Product;
 let tenantId: TenantId;
 let key: string;
 beforeAll(async () => {
-  product = await startProduct();
+  product = await startProduct({ env: { MAX_KEY_OVERLAP_SECONDS: "600" } });
   ({ tenantId, key } = await product.createTenant());
 });
 afterAll(() => product.stop());
@@ -17,6 +17,8 @@ interface ApiKey {
   readonly name: string;
   readonly prefix: string;
   readonly revokedAt: string | null;
+  readonly formerPrefix: string | null;
+  readonly formerExpiresAt: string | null;
 }
 interface Payload {
   readonly apiKey: ApiKey | null;
@@ -24,16 +26,23 @@ interface Payload {
   readonly userErrors: readonly { code: string; field: readonly string[] | null }[];
 }
 
-const API_KEY = "{ id name prefix scopes createdAt expiresAt lastUsedAt revokedAt }";
+const API_KEY = "{ id name prefix scopes createdAt expiresAt lastUsedAt revokedAt formerPrefix formerExpiresAt }";
 
-async function mutate(field: string, variables: Record<string, unknown>, as = key): Promise<Payload> {
-  const [argument] = Object.keys(variables);
-  const type = argument === "input" ? "CreateApiKeyInput!" : "ID!";
+const TYPES = { input: "CreateApiKeyInput!", id: "ID!", overlapSeconds: "Int!" } as const;
+
+async function mutate(
+  field: string,
+  variables: { readonly [Name in keyof typeof TYPES]?: unknown },
+  as = key,
+): Promise<Payload> {
+  const names = Object.keys(variables) as (keyof typeof TYPES)[];
+  const declared = names.map((name) => `$${name}: ${TYPES[name]}`).join(", ");
+  const args = names.map((name) => `${name}: $${name}`).join(", ");
   const secret = field === "revokeApiKey" ? "" : "secret";
   const { data, errors } = await product.graphql<{ payload: Payload }>(
     as,
-    `mutation ($${argument}: ${type}) {
-       payload: ${field}(${argument}: $${argument}) { apiKey ${API_KEY} ${secret} userErrors { code field message } } }`,
+    `mutation (${declared}) {
+       payload: ${field}(${args}) { apiKey ${API_KEY} ${secret} userErrors { code field message } } }`,
     variables,
   );
   expect(errors).toBeUndefined();
@@ -64,6 +73,8 @@ describe("createApiKey", () => {
       expiresAt: "2999-01-01T00:00:00.000Z",
       lastUsedAt: null,
       revokedAt: null,
+      formerPrefix: null,
+      formerExpiresAt: null,
     });
     const shown = await product.graphql(key, `query ($id: ID!) { node(id: $id) { ... on ApiKey ${API_KEY} } }`, {
       id: apiKey?.id,
@@ -108,6 +119,39 @@ describe("rotateApiKey", () => {
     expect(await statusOf(rotated.secret ?? "")).toBe(200);
     await refusedSoon(made.secret ?? "");
     expect(await statusOf(rotated.secret ?? "")).toBe(200);
+  });
+
+  test("leaves the old secret the overlap, and shows until when", async () => {
+    const made = await create({ name: "n", scopes: ["READ_METRICS"] });
+    const began = Date.now();
+    const rotated = await mutate("rotateApiKey", { id: made.apiKey?.id, overlapSeconds: 600 });
+    expect(rotated).toMatchObject({ apiKey: { formerPrefix: made.apiKey?.prefix }, userErrors: [] });
+    const lasts = Date.parse(rotated.apiKey?.formerExpiresAt ?? "") - began;
+    expect(lasts).toBeGreaterThanOrEqual(600_000);
+    expect(lasts).toBeLessThan(610_000);
+    expect([await statusOf(made.secret ?? ""), await statusOf(rotated.secret ?? "")]).toEqual([200, 200]);
+    const node = `query ($id: ID!) { node(id: $id) { ... on ApiKey { formerPrefix formerExpiresAt
+      auditTrail(first: 1) { nodes { action before after } } } } }`;
+    const { formerPrefix, formerExpiresAt, prefix } = rotated.apiKey ?? {};
+    const shown = await product.graphql(key, node, { id: made.apiKey?.id });
+    const change = { before: { prefix: formerPrefix }, after: { prefix, formerExpiresAt } };
+    expect(shown.data).toEqual({
+      node: { formerPrefix, formerExpiresAt, auditTrail: { nodes: [{ action: "API_KEY_ROTATED", ...change }] } },
+    });
+    await mutate("revokeApiKey", { id: made.apiKey?.id });
+    await Promise.all([refusedSoon(made.secret ?? ""), refusedSoon(rotated.secret ?? "")]);
+    const revoked = await product.graphql(key, node, { id: made.apiKey?.id });
+    expect(revoked.data).toMatchObject({ node: { formerPrefix: null, formerExpiresAt: null } });
+  });
+
+  test.each([-1, 601])("takes no overlap of %d seconds where 600 are the limit", async (overlapSeconds) => {
+    const made = await create({ name: "n", scopes: ["READ_METRICS"] });
+    expect(await mutate("rotateApiKey", { id: made.apiKey?.id, overlapSeconds })).toEqual({
+      apiKey: null,
+      secret: null,
+      userErrors: [{ code: "BAD_INPUT", field: ["overlapSeconds"], message: expect.stringContaining("600") }],
+    });
+    expect(await statusOf(made.secret ?? "")).toBe(200);
   });
 
   test("gives nobody the secret of a key that may do more", async () => {

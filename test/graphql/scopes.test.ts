@@ -1,4 +1,11 @@
-import { GraphQLNonNull, isEnumType, isInputObjectType, isListType, type GraphQLInputType } from "graphql";
+import {
+  GraphQLNonNull,
+  isEnumType,
+  isInputObjectType,
+  isListType,
+  isRequiredArgument,
+  type GraphQLInputType,
+} from "graphql";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createApiKey, revokeApiKey } from "../../src/access/api-keys.js";
 import { type Scope, SCOPES } from "../../src/access/scope.js";
@@ -63,7 +70,7 @@ function guardedFields(): GuardedField[] {
     for (const field of Object.values(type.getFields())) {
       const scope = SCOPES.find((known) => field.description?.includes(`Needs the scope ${known}.`) === true);
       if (scope === undefined || !("args" in field)) continue;
-      const given = field.args.filter((argument) => argument.type instanceof GraphQLNonNull);
+      const given = field.args.filter(isRequiredArgument);
       const args = given.map((argument) => `${argument.name}: ${literalOf(argument.type)}`).join(", ");
       const oneOf = typeName === "Query" && field.name === "campaign" ? `externalId: "none"` : args;
       const selection = `${field.name}${oneOf === "" ? "" : `(${oneOf})`} { __typename }`;

@@ -43,7 +43,7 @@ const FINDERS: Readonly<Record<string, Find>> = {
     const uuid = uuidOfGlobalId("ApiKey", id);
     if (uuid === null || !tenant.may("MANAGE_KEYS")) return null;
     const [apiKey] = await findApiKeys(tenant.metrics, tenant.tenantId, [uuid as ApiKeyId]);
-    return apiKey === undefined ? null : apiKeyOf(apiKey);
+    return apiKey === undefined ? null : apiKeyOf(apiKey, tenant.now);
   },
   async AuditEntry(tenant, id) {
     const uuid = uuidOfGlobalId("AuditEntry", id);

@@ -40,6 +40,19 @@ export class ApiKeyType extends NodeType {
 
   @Field(() => DateTimeScalar, { nullable: true, description: "When it was revoked; null: it was not." })
   revokedAt!: EpochMicros | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      "The beginning of the secret before the last rotation, while that one still works beside the new one; else null.",
+  })
+  formerPrefix!: string | null;
+
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: "From when on the secret before the last rotation is refused; null: it is.",
+  })
+  formerExpiresAt!: EpochMicros | null;
 }
 
 @InputType("CreateApiKeyInput", { description: "A new API key." })
