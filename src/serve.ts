@@ -1,6 +1,7 @@
 /** The composition root of serving: HTTP, GraphQL and GraphiQL over the two databases and the cache. */
 import path from "node:path";
 import { Authenticator } from "./access/authenticator.js";
+import { KeyTallies } from "./access/key-tallies.js";
 import { KeyUse } from "./access/key-use.js";
 import { AnswerCache } from "./cache/answer-cache.js";
 import { Cache } from "./cache/cache.js";
@@ -40,11 +41,13 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
   const redis = config.cache.redisUrl === null ? null : new RedisLayer({ url: config.cache.redisUrl, log });
   const tenantStates = new TenantStates({ pool: metrics });
   const keyUse = new KeyUse({ metrics, now, log });
+  const keyTallies = new KeyTallies({ metrics, now, log });
   const authenticator = new Authenticator({
     metrics,
     now,
     log,
     keyUse,
+    keyTallies,
     onFailure: (reason) => telemetry.authenticationFailure(reason),
   });
   const { intake, inbox, campaigns, recipientKeys } = createIntake(runtime, pools, {
@@ -71,6 +74,7 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
     intake,
     recipientKeys,
     campaigns,
+    keyTallies,
     maxSeriesPoints: config.limits.maxSeriesPoints,
     maxKeyOverlapSeconds: config.limits.maxKeyOverlapSeconds,
     now,
@@ -120,7 +124,7 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
     await stopServer(app, config.shutdownTimeoutMs);
     await apollo.stop();
     await inbox.stop();
-    await keyUse.stop();
+    await Promise.all([keyUse.stop(), keyTallies.stop()]);
     await redis?.stop();
     await pools.stop();
   };

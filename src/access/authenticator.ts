@@ -12,6 +12,7 @@ import type { Logger } from "../observability/logger.js";
 import type { EpochMicros } from "../time/instant.js";
 import { KeyDirectory, KeyDirectoryAway, type KeyRecord } from "./key-directory.js";
 import { type KeyFingerprint, parseKeySecret } from "./key-secret.js";
+import type { KeyTallies } from "./key-tallies.js";
 import type { KeyUse } from "./key-use.js";
 import { createPrincipal, type Principal } from "./principal.js";
 
@@ -27,6 +28,7 @@ interface AuthenticatorOptions {
   /** How long a key seen valid may go on writing while the database is away. */
   readonly outageGraceMs?: number;
   readonly keyUse?: KeyUse;
+  readonly keyTallies?: KeyTallies;
   readonly onFailure?: (reason: AuthenticationFailure) => void;
 }
 
@@ -55,11 +57,17 @@ export class Authenticator {
     this.#outageGraceMicros = outageGraceMs * 1000;
   }
 
-  /** Throws PublicError: UNAUTHENTICATED for no valid key, UNAVAILABLE where that cannot be told, OVERLOADED in a flood. */
+  /** Counts the request to the key. Throws PublicError: UNAUTHENTICATED for no valid key, UNAVAILABLE where that cannot be told, OVERLOADED in a flood. */
   async authenticate(authorizationHeader: string | undefined): Promise<Principal> {
     if (authorizationHeader === undefined) return this.#refuse("missing");
     const presented = parseKeySecret(BEARER.exec(authorizationHeader)?.[1] ?? "");
     if (presented === null) return this.#refuse("malformed");
+    const principal = await this.#principalOf(presented);
+    this.#options.keyTallies?.countRequest(principal);
+    return principal;
+  }
+
+  async #principalOf(presented: KeyFingerprint): Promise<Principal> {
     try {
       const record = await this.#validRecord(presented);
       this.#options.keyUse?.touch(record.principal, record.lastUsedAt);

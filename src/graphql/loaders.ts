@@ -3,6 +3,7 @@
  * there are. Batches go through the cache whole.
  */
 import DataLoader from "dataloader";
+import { type DaySpan, findKeyDays, type KeyCounts } from "../access/key-days.js";
 import { type AuditPageRequest, type AuditRow, findAuditEntries, readAuditPages } from "../audit/read-audit.js";
 import type { CampaignRow } from "../campaigns/campaign-row.js";
 import { findCampaigns } from "../campaigns/find-campaigns.js";
@@ -10,7 +11,7 @@ import { findUnheardCampaigns } from "../campaigns/unheard-campaigns.js";
 import { type EventReference, findEvents } from "../events/find-events.js";
 import { EVENT_TYPES, type EventType } from "../events/event.js";
 import type { EventRow } from "../events/event-row.js";
-import { type AuditEntryId, type CampaignId, decodeGlobalId, type EventKey, isUuid } from "../ids.js";
+import { type ApiKeyId, type AuditEntryId, type CampaignId, decodeGlobalId, type EventKey, isUuid } from "../ids.js";
 import { bucketCounts } from "../metrics/bucket-statement.js";
 import { readCampaignBuckets } from "../metrics/campaign-buckets.js";
 import { readCampaignTotals } from "../metrics/campaign-totals.js";
@@ -42,6 +43,11 @@ interface AuditTrail {
   readonly page: AuditPageRequest;
 }
 
+interface ApiKeyDays {
+  readonly keyId: ApiKeyId;
+  readonly span: DaySpan;
+}
+
 export interface Loaders {
   /** Whatever the key may see of the tenant itself. */
   tenant(): Promise<Tenant>;
@@ -51,6 +57,7 @@ export interface Loaders {
   readonly campaignLinks: DataLoader<CampaignLinks, readonly LinkRow[], string>;
   readonly auditTrail: DataLoader<AuditTrail, readonly AuditRow[], string>;
   readonly auditEntry: DataLoader<AuditEntryId, AuditRow | null>;
+  readonly apiKeyDays: DataLoader<ApiKeyDays, ReadonlyMap<number, KeyCounts>, string>;
   readonly event: DataLoader<EventReference, EventRow | null, string>;
 }
 
@@ -129,6 +136,15 @@ export function createLoaders(tenant: TenantAccess): Loaders {
       const byId = new Map(rows.map((row) => [row.id, row]));
       return ids.map((id) => byId.get(id) ?? null);
     }),
+
+    apiKeyDays: batchedByRest(
+      ({ keyId }: ApiKeyDays) => keyId,
+      ({ span: { from, to } }) => `${from} ${to}`,
+      async ({ span }, ids) => {
+        const found = await findKeyDays(tenant.metrics, tenantId, ids, span);
+        return ids.map((id) => found.get(id) ?? new Map<number, KeyCounts>());
+      },
+    ),
 
     event: new DataLoader(
       async (references) => {

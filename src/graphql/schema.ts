@@ -4,6 +4,7 @@ import { type GraphQLSchema, isInterfaceType, printSchema } from "graphql";
 import { buildSchemaSync } from "type-graphql";
 import type { RequestContext } from "./context.js";
 import { ApiKeyResolver } from "./resolvers/api-key-resolver.js";
+import { ApiKeyUsageResolver } from "./resolvers/api-key-usage-resolver.js";
 import { ApiKeyAuditResolver, CampaignAuditResolver, TenantAuditResolver } from "./resolvers/audit-resolver.js";
 import { CampaignMutationResolver } from "./resolvers/campaign-mutation-resolver.js";
 import {
@@ -40,6 +41,7 @@ export function buildPublicSchema(): GraphQLSchema {
       ApiKeyResolver,
       CampaignAuditResolver,
       ApiKeyAuditResolver,
+      ApiKeyUsageResolver,
       TenantAuditResolver,
     ],
     // Reached through the interface Event alone, so nothing else names them.

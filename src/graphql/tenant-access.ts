@@ -1,3 +1,4 @@
+import type { KeyTallies } from "../access/key-tallies.js";
 import { holdsScope, type Principal } from "../access/principal.js";
 import type { Scope } from "../access/scope.js";
 import type { Cache, CachedAnswer } from "../cache/cache.js";
@@ -29,6 +30,7 @@ export interface Services {
   readonly intake: Intake;
   readonly recipientKeys: RecipientKeys;
   readonly campaigns: CampaignStore;
+  readonly keyTallies: KeyTallies;
   readonly maxSeriesPoints: number;
   readonly maxKeyOverlapSeconds: number;
   readonly now: () => EpochMicros;

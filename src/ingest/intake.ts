@@ -52,6 +52,8 @@ export interface IntakeCall {
   readonly lane: Lane;
   readonly events: readonly EventInput[];
   readonly idempotencyKey?: string | null;
+  /** Called when events of this call have become durable: not where it only repeats an earlier one. */
+  readonly onStored?: (count: number) => void;
 }
 
 const MINUTE_MICROS = 60_000_000;
@@ -107,6 +109,7 @@ export class Intake {
     const given = await this.#options.inbox.write(call.tenantId, answer, entry, idempotency);
     const storedCount = given === answer ? accepted.length : 0;
     this.#options.onAccepted?.(storedCount);
+    call.onStored?.(storedCount);
     return { given, storedCount };
   }
 

@@ -120,6 +120,7 @@ test("the fields that need a scope are these", () => {
     "Campaign.auditTrail": "MANAGE_CAMPAIGNS",
     "Tenant.auditTrail": "MANAGE_KEYS",
     "ApiKey.auditTrail": "MANAGE_KEYS",
+    "ApiKey.usage": "MANAGE_KEYS",
   });
 });
 

@@ -42,6 +42,7 @@ export async function recordEvents(input: RecordEventsInput, context: RequestCon
     lane: LANES.LIVE,
     events: input.events,
     idempotencyKey: input.idempotencyKey ?? null,
+    onStored: (count) => tenant.services.keyTallies.countEvents(tenant.principal, count),
   });
   return {
     receipt: await receiptOfAnswer(tenant, answer),
