@@ -12,7 +12,7 @@ import { isName } from "../text-faults.js";
 import { type EpochMicros, formatInstant, MICROS_PER_SECOND } from "../time/instant.js";
 import { mintKeySecret } from "./key-secret.js";
 import { actorOf, assertMayGrant, type Principal } from "./principal.js";
-import { orderScopes, type Scope } from "./scope.js";
+import { LIMITED_SCOPES, orderScopes, type Scope } from "./scope.js";
 
 export interface ApiKey {
   readonly id: ApiKeyId;
@@ -20,6 +20,8 @@ export interface ApiKey {
   /** What its secret begins with, after `mt_`. Not secret. */
   readonly prefix: string;
   readonly scopes: readonly Scope[];
+  /** Null: it sees all campaigns. */
+  readonly campaignTags: readonly string[] | null;
   readonly createdAt: EpochMicros;
   readonly expiresAt: EpochMicros | null;
   /** To the minute. */
@@ -41,6 +43,8 @@ export interface NewApiKey {
   readonly name: string;
   readonly scopes: readonly Scope[];
   readonly expiresAt: EpochMicros | null;
+  /** Left out or null: it sees all campaigns. */
+  readonly campaignTags?: readonly string[] | null;
 }
 
 export interface Rotation {
@@ -55,6 +59,7 @@ interface ApiKeyRow {
   readonly name: string;
   readonly prefix: string;
   readonly scopes: readonly string[];
+  readonly campaign_tags: readonly string[] | null;
   readonly created_at: EpochMicros;
   readonly expires_at: EpochMicros | null;
   readonly last_used_at: EpochMicros | null;
@@ -64,17 +69,27 @@ interface ApiKeyRow {
 }
 
 const COLUMNS =
-  "id, name, prefix, scopes::text[] as scopes, created_at, expires_at, last_used_at, revoked_at, former_prefix, former_expires_at";
+  "id, name, prefix, scopes::text[] as scopes, campaign_tags, created_at, expires_at, last_used_at, revoked_at, former_prefix, former_expires_at";
 
 const insert = defineStatement<
   "metrics",
-  [TenantId, ApiKeyId, name: string, prefix: string, Buffer, readonly Scope[], now: string, expiresAt: string | null],
+  [
+    TenantId,
+    ApiKeyId,
+    name: string,
+    prefix: string,
+    Buffer,
+    readonly Scope[],
+    now: string,
+    expiresAt: string | null,
+    campaignTags: readonly string[] | null,
+  ],
   ApiKeyRow
 >(
   "metrics",
   "api_keys.insert",
-  `insert into api_keys (tenant_id, id, name, prefix, secret_hash, scopes, created_at, expires_at)
-   values ($1, $2, $3, $4, $5, $6::scope[], $7, $8)
+  `insert into api_keys (tenant_id, id, name, prefix, secret_hash, scopes, created_at, expires_at, campaign_tags)
+   values ($1, $2, $3, $4, $5, $6::scope[], $7, $8, $9)
    returning ${COLUMNS}`,
 );
 
@@ -112,6 +127,8 @@ const findByIds = defineStatement<"metrics", [TenantId, readonly ApiKeyId[]], Ap
 );
 
 const MAX_NAME_CHARS = 100;
+const MAX_TAGS = 50;
+const MAX_TAG_CHARS = 100;
 
 /** Throws BAD_INPUT naming the field. The caller has asserted that these scopes may be granted. */
 export async function createApiKey(
@@ -125,12 +142,13 @@ export async function createApiKey(
   const scopes = orderScopes(input.scopes);
   if (scopes.length === 0) throw badInput("scopes", "A key needs at least one scope.");
   if (input.expiresAt !== null && input.expiresAt <= now) throw badInput("expiresAt", "A key expires in the future.");
+  const campaignTags = checkTags(input.campaignTags ?? null, scopes);
   const { secret, prefix, hash } = mintKeySecret();
   const id = uuidv7(Math.floor(now / 1000)) as ApiKeyId;
   const expiresAt = input.expiresAt === null ? null : formatInstant(input.expiresAt);
-  const statement = insert(tenantId, id, name, prefix, hash, scopes, formatInstant(now), expiresAt);
+  const statement = insert(tenantId, id, name, prefix, hash, scopes, formatInstant(now), expiresAt, campaignTags);
   const apiKey = await one(session, statement);
-  const after = { name, prefix, scopes, expiresAt };
+  const after = { name, prefix, scopes, expiresAt, ...(campaignTags && { campaignTags }) };
   await keep(session, tenantId, { action: "API_KEY_CREATED", subjectId: id, before: null, after }, actor, now);
   return { apiKey, secret };
 }
@@ -214,6 +232,7 @@ function apiKeyOfRow(row: ApiKeyRow): ApiKey {
     name: row.name,
     prefix: row.prefix,
     scopes: orderScopes(row.scopes),
+    campaignTags: row.campaign_tags,
     createdAt: row.created_at,
     expiresAt: row.expires_at,
     lastUsedAt: row.last_used_at,
@@ -229,6 +248,20 @@ function checkName(given: string): string {
     throw badInput("name", `A key's name has 1 to ${MAX_NAME_CHARS} characters, none of them a control character.`);
   }
   return name;
+}
+
+/** Each once, in one order. */
+function checkTags(given: readonly string[] | null, scopes: readonly Scope[]): readonly string[] | null {
+  if (given === null) return null;
+  const tags = [...new Set(given)].toSorted();
+  if (tags.length < 1 || tags.length > MAX_TAGS || !tags.every((tag) => isName(tag, MAX_TAG_CHARS))) {
+    throw badInput("campaignTags", `A key is limited by 1 to ${MAX_TAGS} tags of 1 to ${MAX_TAG_CHARS} characters.`);
+  }
+  if (!scopes.every((scope) => LIMITED_SCOPES.includes(scope))) {
+    const message = `A key that is limited to campaigns can only read: ${LIMITED_SCOPES.join(" and ")}.`;
+    throw badInput("scopes", message);
+  }
+  return tags;
 }
 
 function badInput(field: string, message: string): PublicError {

@@ -103,9 +103,9 @@ export class Authenticator {
       throw new PublicError("UNAVAILABLE", message, { cause: outage, retryAfterSeconds: 1 });
     }
     if (this.#isExpired(seen.record)) return this.#refuse("expired");
-    const { tenantId, keyId, scopes } = seen.record.principal;
-    const unconfirmed = [...scopes].filter((scope) => scope !== "WRITE_EVENTS");
-    return createPrincipal(tenantId, keyId, ["WRITE_EVENTS"], unconfirmed);
+    const { tenantId, keyId, scopes, campaignTags } = seen.record.principal;
+    const unconfirmedScopes = [...scopes].filter((scope) => scope !== "WRITE_EVENTS");
+    return createPrincipal(tenantId, keyId, ["WRITE_EVENTS"], { unconfirmedScopes, campaignTags });
   }
 
   #isExpired(record: KeyRecord): boolean {

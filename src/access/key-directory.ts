@@ -51,6 +51,7 @@ interface KeyRow {
   readonly id: ApiKeyId;
   readonly secret_hash: Buffer;
   readonly scopes: readonly string[];
+  readonly campaign_tags: readonly string[] | null;
   readonly expires_at: EpochMicros | null;
   readonly revoked_at: EpochMicros | null;
   readonly last_used_at: EpochMicros | null;
@@ -65,8 +66,8 @@ interface Lookup {
 const findByPrefixes = defineStatement<"metrics", [prefixes: readonly string[]], KeyRow>(
   "metrics",
   "api_keys.find_by_prefixes",
-  `select wanted.prefix, tenant_id, id, secret_hash, scopes, expires_at, revoked_at, last_used_at
-   from unnest($1::text[]) as wanted (prefix) cross join lateral find_api_keys(wanted.prefix)`,
+  `select wanted.prefix, tenant_id, id, secret_hash, scopes, campaign_tags, expires_at, revoked_at, last_used_at
+   from unnest($1::text[]) as wanted (prefix) cross join lateral find_keys_with_limits(wanted.prefix)`,
 );
 
 const MAX_KNOWN = 20_000;
@@ -235,7 +236,7 @@ export class KeyDirectory {
 function recordOfRow(row: KeyRow): KeyRecord {
   return {
     hash: row.secret_hash,
-    principal: createPrincipal(row.tenant_id, row.id, row.scopes),
+    principal: createPrincipal(row.tenant_id, row.id, row.scopes, { campaignTags: row.campaign_tags }),
     expiresAt: row.expires_at,
     revokedAt: row.revoked_at,
     lastUsedAt: row.last_used_at,

@@ -1,7 +1,7 @@
 import type { AuditActor } from "../audit/audit-entry.js";
 import { PublicError } from "../errors.js";
 import type { ApiKeyId, TenantId } from "../ids.js";
-import { orderScopes, type Scope } from "./scope.js";
+import { LIMITED_SCOPES, orderScopes, type Scope } from "./scope.js";
 
 /** Who asks: a key of a tenant, with what it opens right now. */
 export interface Principal {
@@ -10,6 +10,8 @@ export interface Principal {
   readonly scopes: ReadonlySet<Scope>;
   /** Held when the key was last looked up, and not to be relied on while it cannot be. */
   readonly unconfirmedScopes: ReadonlySet<Scope>;
+  /** Campaigns are seen with any of these tags, and nothing of the others. Null: all are. */
+  readonly campaignTags: readonly string[] | null;
   /**
    * Canonical text of all that an answer to this principal may depend on; part of every cache key. Two keys with the same
    * authority may share an answer. Whatever comes to bear on what a key sees must come in here too.
@@ -21,15 +23,20 @@ export function createPrincipal(
   tenantId: TenantId,
   keyId: ApiKeyId,
   scopes: Iterable<string>,
-  unconfirmedScopes: Iterable<string> = [],
+  options: { readonly unconfirmedScopes?: Iterable<string>; readonly campaignTags?: readonly string[] | null } = {},
 ): Principal {
-  const ordered = orderScopes(scopes);
+  const campaignTags = options.campaignTags?.toSorted() ?? null;
+  const orderOpen = (given: Iterable<string>) =>
+    // Whatever was granted: the other scopes' doors ask for no tags.
+    orderScopes(given).filter((scope) => campaignTags === null || LIMITED_SCOPES.includes(scope));
+  const ordered = orderOpen(scopes);
   return {
     tenantId,
     keyId,
     scopes: new Set(ordered),
-    unconfirmedScopes: new Set(orderScopes(unconfirmedScopes)),
-    authority: `${tenantId}:${ordered.join(",")}`,
+    unconfirmedScopes: new Set(orderOpen(options.unconfirmedScopes ?? [])),
+    campaignTags,
+    authority: `${tenantId}:${ordered.join(",")}${campaignTags === null ? "" : `:${JSON.stringify(campaignTags)}`}`,
   };
 }
 

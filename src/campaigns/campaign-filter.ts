@@ -15,6 +15,8 @@ export interface CampaignFilter {
   readonly createdAt: TimeRange | null;
   readonly sentAt: TimeRange | null;
   readonly includeArchived: boolean;
+  /** What whoever asks is limited to: any of these, beside the rest. */
+  readonly visibleTags: readonly string[] | null;
 }
 
 export const NO_CAMPAIGN_FILTER: CampaignFilter = {
@@ -24,6 +26,7 @@ export const NO_CAMPAIGN_FILTER: CampaignFilter = {
   createdAt: null,
   sentAt: null,
   includeArchived: false,
+  visibleTags: null,
 };
 
 /** Throws BAD_INPUT, naming the field, for a text that PostgreSQL cannot hold. */
@@ -34,8 +37,9 @@ export function checkCampaignFilter(filter: CampaignFilter): void {
 }
 
 /** Whether all campaigns pass, or all but the archived ones. */
-export function isUnfiltered({ search, tags, externalIds, createdAt, sentAt }: CampaignFilter): boolean {
-  return search === null && tags === null && externalIds === null && createdAt === null && sentAt === null;
+export function isUnfiltered(filter: CampaignFilter): boolean {
+  const { includeArchived: _, ...filters } = filter;
+  return Object.values(filters).every((value) => value === null);
 }
 
 /**
@@ -51,6 +55,7 @@ export function campaignConditions(parameters: Parameters, tenantId: TenantId, f
     conditions.push(`(${contains("name")} or ${contains("subject")} or ${contains("external_id")})`);
   }
   if (filter.tags !== null) conditions.push(`campaign.tags && ${parameters.add(filter.tags)}`);
+  if (filter.visibleTags !== null) conditions.push(`campaign.tags && ${parameters.add(filter.visibleTags)}`);
   if (filter.externalIds !== null)
     conditions.push(`campaign.external_id = any (${parameters.add(filter.externalIds)})`);
   const within = (column: string, range: TimeRange | null) => {

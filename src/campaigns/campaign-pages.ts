@@ -77,8 +77,9 @@ export async function countCampaigns(
 }
 
 function bindingOf(tenantId: TenantId, filter: CampaignFilter, order: CampaignOrder): CursorBinding {
-  const { search, tags, externalIds, createdAt, sentAt, includeArchived } = filter;
-  const bound = { search, tags, externalIds, createdAt, sentAt, includeArchived };
+  const { search, tags, externalIds, createdAt, sentAt, includeArchived, visibleTags } = filter;
+  const limit = visibleTags === null ? {} : { visibleTags };
+  const bound = { search, tags, externalIds, createdAt, sentAt, includeArchived, ...limit };
   return { tenantId, list: "campaigns", filter: bound, order };
 }
 

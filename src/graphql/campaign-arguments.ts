@@ -1,13 +1,18 @@
+import type { Principal } from "../access/principal.js";
 import { type CampaignFilter, NO_CAMPAIGN_FILTER } from "../campaigns/campaign-filter.js";
 import { type CampaignOrder, NEWEST_CAMPAIGNS_FIRST } from "../campaigns/campaign-order.js";
 import { checkedRange } from "./checked-range.js";
 import type { CampaignFilterInput, CampaignOrderInput } from "./types/campaign-type.js";
 import type { DateTimeRangeInput } from "./types/date-time-range-input.js";
 
-/** Null and left out are the same: no filter. */
-export function campaignFilterOf(filter: CampaignFilterInput | null | undefined): CampaignFilter {
-  if (filter === null || filter === undefined) return NO_CAMPAIGN_FILTER;
+/** Null and left out are the same: no filter but what the principal is limited to. */
+export function campaignFilterOf(
+  filter: CampaignFilterInput | null | undefined,
+  { campaignTags: visibleTags }: Principal,
+): CampaignFilter {
+  if (filter === null || filter === undefined) return { ...NO_CAMPAIGN_FILTER, visibleTags };
   return {
+    visibleTags,
     search: filter.search ?? null,
     tags: filter.tags ?? null,
     externalIds: filter.externalIds ?? null,

@@ -19,6 +19,7 @@ export interface KpiArguments {
   readonly filter: {
     readonly campaignIds: readonly CampaignId[] | null;
     readonly tags: readonly string[] | null;
+    readonly visibleTags: readonly string[] | null;
   } | null;
 }
 

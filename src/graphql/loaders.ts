@@ -64,7 +64,7 @@ export interface Loaders {
 export function createLoaders(tenant: TenantAccess): Loaders {
   const { tenantId } = tenant;
   let self: Promise<Tenant> | undefined;
-  return {
+  const loaders: Loaders = {
     tenant: () => (self ??= findSelf(tenant)),
 
     campaign: new DataLoader(async (ids) => {
@@ -76,7 +76,10 @@ export function createLoaders(tenant: TenantAccess): Loaders {
       if (missing.length > 0) tenant.answerLife.endsAtOnce();
       const unheard = missing.length === 0 ? [] : await findUnheardCampaigns(tenant.events, tenantId, missing);
       for (const row of unheard) byId.set(row.id, row);
-      return ids.map((id) => byId.get(id) ?? null);
+      return ids.map((id) => {
+        const row = byId.get(id);
+        return row !== undefined && tenant.sees(row) ? row : null;
+      });
     }),
 
     campaignTotals: batchedByRest(
@@ -150,11 +153,18 @@ export function createLoaders(tenant: TenantAccess): Loaders {
       async (references) => {
         const rows = await findEvents(tenant.events, tenantId, references);
         const byKey = new Map(rows.map((row) => [row.key, row]));
-        return references.map(({ key }) => byKey.get(key) ?? null);
+        return Promise.all(
+          references.map(async ({ key }) => {
+            const row = byKey.get(key) ?? null;
+            if (row === null || tenant.principal.campaignTags === null) return row;
+            return (await loaders.campaign.load(row.campaignId)) === null ? null : row;
+          }),
+        );
       },
       { cacheKeyFn: ({ type, occurredAt, key }) => `${type}${occurredAt}${key}` },
     ),
   };
+  return loaders;
 }
 
 async function findSelf({ metrics, tenantId }: TenantAccess): Promise<Tenant> {

@@ -99,6 +99,12 @@ export class TenantAccess {
     this.answerLife.endsBy(this.services.cache.expiryOf("OPEN"));
   }
 
+  /** Whether the principal sees the campaign. Lists are to be read with the principal's tags as a filter. */
+  sees(campaign: { readonly tags: readonly string[] }): boolean {
+    const { campaignTags } = this.principal;
+    return campaignTags === null || campaign.tags.some((tag) => campaignTags.includes(tag));
+  }
+
   /** Throws UNAVAILABLE where that cannot be told at the moment. */
   may(...anyOf: readonly [Scope, ...Scope[]]): boolean {
     return holdsScope(this.principal, ...anyOf);

@@ -48,10 +48,11 @@ const SCOPES = {
     targets: `(
       select id from campaigns
       where tenant_id = $1 and ($3::uuid[] is null or id = any ($3)) and ($4::text[] is null or tags && $4)
+        and ($5::text[] is null or tags && $5)
     ) as target (campaign_id)`,
     condition: "and rollup.campaign_id = target.campaign_id",
     key: "null::uuid",
-    bindCount: 2,
+    bindCount: 3,
   },
 } as const satisfies Record<Scope, unknown>;
 

@@ -11,6 +11,8 @@ export interface CampaignsFilter {
   readonly campaignIds?: readonly CampaignId[] | null | undefined;
   /** Any of these. */
   readonly tags?: readonly string[] | null | undefined;
+  /** What whoever asks is limited to: any of these, beside the rest. */
+  readonly visibleTags?: readonly string[] | null | undefined;
 }
 
 /** One entry a bucket, over the tenant or over those of its campaigns that match. */
@@ -24,10 +26,12 @@ export async function readTenantBuckets(
 ): Promise<Counts[]> {
   const campaignIds = filter?.campaignIds ?? null;
   const tags = filter?.tags ?? null;
-  if (readsNothing(plan, set) || campaignIds?.length === 0 || tags?.length === 0) return bucketCounts(plan, []);
+  const visibleTags = filter?.visibleTags ?? null;
+  if (readsNothing(plan, set) || campaignIds?.length === 0 || tags?.length === 0 || visibleTags?.length === 0)
+    return bucketCounts(plan, []);
   const statement =
-    campaignIds === null && tags === null
+    campaignIds === null && tags === null && visibleTags === null
       ? bucketStatement("tenant", plan, tenantId, basis, set, [])
-      : bucketStatement("matching_campaigns", plan, tenantId, basis, set, [campaignIds, tags]);
+      : bucketStatement("matching_campaigns", plan, tenantId, basis, set, [campaignIds, tags, visibleTags]);
   return bucketCounts(plan, await session.run(statement));
 }

@@ -24,6 +24,12 @@ const readTable = defineStatement<"metrics", [], { row: string }>(
   "select k::text as row from api_keys k",
 );
 
+const findAsBefore = defineStatement<"metrics", [prefix: string], { id: string }>(
+  "metrics",
+  "test.find_as_before",
+  "select id from find_api_keys($1)",
+);
+
 beforeAll(async () => {
   databases = await createTestDatabases();
   ({ pool } = metricsPool(databases.metricsUrl));
@@ -139,4 +145,17 @@ test("another tenant's key is answered like one that does not exist, and stays a
   expect(seen).toEqual([]);
   const kept = await writeAsTenant(pool, other.id, (session) => findApiKeys(session, other.id, [apiKey.id]));
   expect(kept).toEqual([apiKey]);
+});
+
+test("a program that knows nothing of limits finds no limited key, and those without a limit as ever", async () => {
+  const limited = await issueKey(pool, tenant, { campaignTags: ["partner"] });
+  const free = await issueKey(pool, tenant);
+  const foundBefore = async (prefix: string) =>
+    (await writeAsTenant(pool, tenant.id, (session) => session.run(findAsBefore(prefix)))).map(({ id }) => id);
+  expect(await foundBefore(limited.apiKey.prefix)).toEqual([]);
+  expect(await foundBefore(free.apiKey.prefix)).toEqual([free.apiKey.id]);
+  await writeAsTenant(pool, tenant.id, (session) =>
+    rotateApiKey(session, tenant.id, rotationOf(limited.apiKey.id, 60), managerOf(tenant), START),
+  );
+  expect(await foundBefore(limited.apiKey.prefix)).toEqual([]);
 });

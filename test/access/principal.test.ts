@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { assertMayGrant, createPrincipal, requireScope } from "../../src/access/principal.js";
+import { SCOPES } from "../../src/access/scope.js";
 import type { ApiKeyId, TenantId } from "../../src/ids.js";
 
 const tenant = "01900000-0000-7000-8000-000000000001" as TenantId;
@@ -32,4 +33,18 @@ test("a key hands on only what it holds", () => {
   expect(() => assertMayGrant(principal, ["READ_METRICS", "READ_EVENTS"])).toThrow(
     expect.objectContaining({ code: "FORBIDDEN", message: expect.stringContaining("READ_EVENTS") }),
   );
+});
+
+test("what a key is limited to is part of its authority, in whatever order the tags came", () => {
+  const limitedTo = (...campaignTags: string[]) => createPrincipal(tenant, key, ["READ_METRICS"], { campaignTags });
+  expect(limitedTo("a", "b").authority).toBe(limitedTo("b", "a").authority);
+  const authorities = [limitedTo("a"), limitedTo("a", "b"), limitedTo("a,b"), limitedTo(), limitedTo('a","b')];
+  authorities.push(createPrincipal(tenant, key, ["READ_METRICS"]));
+  expect(new Set(authorities.map(({ authority }) => authority)).size).toBe(authorities.length);
+});
+
+test("a key that is limited to campaigns does nothing but read, whatever it was granted", () => {
+  const limited = createPrincipal(tenant, key, SCOPES, { unconfirmedScopes: SCOPES, campaignTags: ["a"] });
+  expect([...limited.scopes]).toEqual(["READ_METRICS", "READ_EVENTS"]);
+  expect([...limited.unconfirmedScopes]).toEqual(["READ_METRICS", "READ_EVENTS"]);
 });

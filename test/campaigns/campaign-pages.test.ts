@@ -198,12 +198,13 @@ const within = (range: TimeRange | null, at: number | null) =>
   range === null || (at !== null && at >= range.from && at < range.to);
 
 function passes(source: Source, filter: CampaignFilter): boolean {
-  const { search, tags, externalIds } = filter;
+  const { search, tags, externalIds, visibleTags } = filter;
   const texts = [source.name, source.subject ?? "", source.externalId ?? ""].map((text) => text.toLowerCase());
   return (
     (filter.includeArchived || source.archivedAt === null) &&
     (search === null || texts.some((text) => text.includes(search.toLowerCase()))) &&
     (tags === null || tags.some((tag) => source.tags.includes(tag))) &&
+    (visibleTags === null || visibleTags.some((tag) => source.tags.includes(tag))) &&
     (externalIds === null || externalIds.includes(source.externalId ?? "")) &&
     within(filter.createdAt, source.createdAt) &&
     within(filter.sentAt, sentAtOf(source))
@@ -330,6 +331,7 @@ test("whatever is filtered, the pages and the count hold the same campaigns", as
     createdAt: fc.option(range),
     sentAt: fc.option(range),
     includeArchived: fc.boolean(),
+    visibleTags: fc.option(fc.subarray(["news", "appeal", "it's", "none"]), { freq: 1 }),
   }) as fc.Arbitrary<CampaignFilter>;
   await fc.assert(
     fc.asyncProperty(

@@ -39,7 +39,7 @@ const explain = (
 test.each<[Scope, readonly unknown[]]>([
   ["each_campaign", [[newCampaign(), newCampaign()]]],
   ["tenant", []],
-  ["matching_campaigns", [null, ["news"]]],
+  ["matching_campaigns", [null, ["news"], ["partner"]]],
 ])("the rollups of %s are found by their whole primary key under row-level security", async (scope, values) => {
   const tenantId = newTenant();
   const plan = chooseRollups([at("2026-05-01T10:00:00Z"), at("2026-06-01T10:00:00Z")], zoneOf("UTC"));

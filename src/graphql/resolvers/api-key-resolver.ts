@@ -41,9 +41,9 @@ export class ApiKeyResolver {
     const { services, tenantId, principal, now } = context.require("MANAGE_KEYS");
     const { result, userErrors } = await withUserErrors(() => {
       assertMayGrant(principal, input.scopes);
-      const { name, scopes, expiresAt = null } = input;
+      const { name, scopes, expiresAt = null, campaignTags = null } = input;
       return writeAsTenant(services.metrics, tenantId, (session) =>
-        createApiKey(session, tenantId, { name, scopes, expiresAt }, actorOf(principal), now),
+        createApiKey(session, tenantId, { name, scopes, expiresAt, campaignTags }, actorOf(principal), now),
       );
     });
     if (result === null) return { apiKey: null, secret: null, userErrors };

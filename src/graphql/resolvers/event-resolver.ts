@@ -26,6 +26,11 @@ async function readEvents(
   return connectionOf(await readEventPage(events, tenantId, list, page, services.cursors), eventOf, services.cursors);
 }
 
+async function isSeen(tenant: TenantContext, id: CampaignId | null): Promise<boolean> {
+  if (id === null || tenant.principal.campaignTags === null) return id !== null;
+  return (await tenant.loaders.campaign.load(id)) !== null;
+}
+
 function metadataOf(metadata: unknown): EventList["metadata"] {
   if (metadata === undefined || metadata === null) return null;
   if (typeof metadata !== "object" || Array.isArray(metadata)) {
@@ -49,7 +54,11 @@ export class EventResolver {
     const tenant = context.require("READ_EVENTS");
     const { campaignId: id = null, recipient = null } = filter;
     const campaignId = id === null ? null : (uuidOfGlobalId("Campaign", id) as CampaignId | null);
-    const isNobodys = id !== null && campaignId === null;
+    if (id === null && tenant.principal.campaignTags !== null) {
+      const message = "This key sees some campaigns only: say in campaignId of which one the events are.";
+      throw new PublicError("BAD_INPUT", message, { field: ["filter", "campaignId"] });
+    }
+    const isNobodys = id !== null && !(await isSeen(tenant, campaignId));
     return readEvents(
       tenant,
       {

@@ -1,5 +1,6 @@
 import type { GraphQLResolveInfo } from "graphql";
 import { Arg, Args, Ctx, FieldResolver, Info, ObjectType, Query, Resolver, Root } from "type-graphql";
+import type { Principal } from "../../access/principal.js";
 import { type CampaignId, uuidOfGlobalId } from "../../ids.js";
 import { Metrics } from "../../metrics/kpi.js";
 import { answeredRange, comparedRange, seriesBoundaries } from "../../metrics/ranges.js";
@@ -46,15 +47,16 @@ export class KpiQueryResolver {
     @Ctx() context: RequestContext,
   ): KpiReportType {
     const tenant = context.require("READ_METRICS");
-    const args = { range: answeredRange(range), basis, view, filter: filterOf(filter ?? null) };
+    const args = { range: answeredRange(range), basis, view, filter: filterOf(filter ?? null, tenant.principal) };
     return { report: new KpiReport(tenant, args), compareTo: compareTo ?? null };
   }
 }
 
-function filterOf(filter: KpiFilterInput | null) {
-  if (filter === null) return null;
-  const campaignIds = filter.campaignIds?.flatMap((id) => uuidOfGlobalId("Campaign", id) ?? []) ?? null;
-  return { campaignIds: campaignIds as CampaignId[] | null, tags: filter.tags ?? null };
+/** Null where neither the filter nor what the principal is limited to leaves anything out. */
+function filterOf(filter: KpiFilterInput | null, { campaignTags: visibleTags }: Principal) {
+  if (filter === null && visibleTags === null) return null;
+  const campaignIds = filter?.campaignIds?.flatMap((id) => uuidOfGlobalId("Campaign", id) ?? []) ?? null;
+  return { campaignIds: campaignIds as CampaignId[] | null, tags: filter?.tags ?? null, visibleTags };
 }
 
 @Resolver(() => KpiReportType)

@@ -26,6 +26,12 @@ export class ApiKeyType extends NodeType {
   @Field(() => [ScopeEnum], { description: "What it may do." })
   scopes!: readonly Scope[];
 
+  @Field(() => [String], {
+    nullable: true,
+    description: "It sees campaigns that have any of these tags, and nothing of the others; null: it sees all.",
+  })
+  campaignTags!: readonly string[] | null;
+
   @Field(() => DateTimeScalar, { description: "When it was made." })
   createdAt!: EpochMicros;
 
@@ -65,6 +71,13 @@ export class CreateApiKeyInput {
 
   @Field(() => DateTimeScalar, { nullable: true, description: "From when on it is refused. Left out: never." })
   expiresAt?: EpochMicros | null;
+
+  @Field(() => [String], {
+    nullable: true,
+    description:
+      "Limits the key to campaigns that have any of these tags, 1 to 50, as they stand when it asks. Such a key has no other scopes than READ_METRICS and READ_EVENTS, and names a campaign where it asks for events. Left out: it sees all campaigns.",
+  })
+  campaignTags?: string[] | null;
 }
 
 @ObjectType("CreateApiKeyPayload", {
