@@ -1,4 +1,10 @@
-import { ApolloServer, type ApolloServerOptionsWithGateway, type ApolloServerPlugin } from "@apollo/server";
+import {
+  ApolloServer,
+  type ApolloServerOptionsWithGateway,
+  type ApolloServerPlugin,
+  type HeaderMap,
+  type HTTPGraphQLResponse,
+} from "@apollo/server";
 import {
   ApolloServerPluginCacheControlDisabled,
   ApolloServerPluginUsageReportingDisabled,
@@ -22,6 +28,9 @@ interface ApolloOptions {
   readonly maxDepth: number;
 }
 
+/** The heads of answers to documents that were never executed, since they or their variables are wrong. */
+const refusedDocuments = new WeakSet<HeaderMap>();
+
 /**
  * An answer that is nothing but an error has the error's HTTP status; one that holds data is a 200, as the specification of
  * GraphQL over HTTP demands. Who is not known has no use for the nulls of what was refused: that is a request's error.
@@ -29,18 +38,44 @@ interface ApolloOptions {
 const statusPlugin: ApolloServerPlugin<RequestContext> = {
   async requestDidStart() {
     return {
-      async willSendResponse({ response }) {
+      async willSendResponse({ response, source }) {
         if (response.body.kind !== "single") return;
         if (response.body.singleResult.errors?.some(isUnauthenticated)) delete response.body.singleResult.data;
         const { data, errors } = response.body.singleResult;
         if (errors === undefined || (data !== null && data !== undefined)) return;
+        // A mutation by GET: what is wrong is the method, and Apollo says which one is right.
+        if (response.http.status === METHOD_NOT_ALLOWED) return;
         response.http.status = statusOf(errors) ?? response.http.status ?? 500;
+        if (source !== undefined && data === undefined && errors.every(isBadInput)) {
+          refusedDocuments.add(response.http.headers);
+        }
         const retryAfter = errors[0]?.extensions?.["retryAfter"];
         if (typeof retryAfter === "number") response.http.headers.set("retry-after", String(Math.ceil(retryAfter)));
       },
     };
   },
 };
+
+const METHOD_NOT_ALLOWED = 405;
+
+/**
+ * Of an answer of the type application/json a status of 400 could be a proxy's word as well as ours, so that clients of that
+ * type look into those with 200 alone: the specification wants it for every call that was well-formed, whatever its document.
+ * In the other type a refused document is a 400. Which type a client gets is known only once the answer is there.
+ */
+class HttpApolloServer extends ApolloServer<RequestContext> {
+  override async executeHTTPGraphQLRequest(call: HttpCall): Promise<HTTPGraphQLResponse> {
+    const answer = await super.executeHTTPGraphQLRequest(call);
+    const isPlainJson = answer.headers.get("content-type")?.startsWith("application/json") === true;
+    return isPlainJson && refusedDocuments.has(answer.headers) ? { ...answer, status: 200 } : answer;
+  }
+}
+
+type HttpCall = Parameters<ApolloServer<RequestContext>["executeHTTPGraphQLRequest"]>[0];
+
+function isBadInput({ extensions }: GraphQLFormattedError): boolean {
+  return extensions?.["code"] === ("BAD_INPUT" satisfies ErrorCode);
+}
 
 function isUnauthenticated({ extensions }: GraphQLFormattedError): boolean {
   return extensions?.["code"] === ("UNAUTHENTICATED" satisfies ErrorCode);
@@ -125,7 +160,7 @@ function executedBy(schema: GraphQLSchema, execute: Execute): Gateway {
 export function createApolloServer(options: ApolloOptions): ApolloServer<RequestContext> {
   const { schema, log, telemetry, maxTokens, maxDepth } = options;
   const requests: RequestsOfErrors = new WeakMap();
-  return new ApolloServer<RequestContext>({
+  return new HttpApolloServer({
     gateway: executedBy(schema, createExecutor({ schema })),
     introspection: true,
     // Mutations by POST only, and no simple requests from other sites' pages.

@@ -85,7 +85,12 @@ export async function startProduct(options: ProductOptions = {}) {
   ): Promise<Answer<Data>> {
     const response = await fetch(`${serving.url}/graphql`, {
       method: "POST",
-      headers: { "content-type": "application/json", ...(key !== null && { authorization: `Bearer ${key}` }) },
+      headers: {
+        "content-type": "application/json",
+        // In plain JSON a refused document is a 200.
+        accept: "application/graphql-response+json",
+        ...(key !== null && { authorization: `Bearer ${key}` }),
+      },
       body: JSON.stringify({ query, variables }),
     });
     return { status: response.status, ...((await response.json()) as Omit<Answer<Data>, "status">) };

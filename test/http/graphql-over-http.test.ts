@@ -1,0 +1,111 @@
+import { serverAudits } from "graphql-http";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Product, startProduct } from "../support/product.js";
+
+/**
+ * The three that ask by GET without a header of their own, as any page may make a browser do: refused, as the answer to one
+ * could be a mutation's or could be timed. With such a header they are answered; the last test asks them so.
+ */
+const FORBIDDEN_TO_PAGES = ["5A70", "D6D5", "6A70"];
+
+let product: Product;
+let key: string;
+beforeAll(async () => {
+  product = await startProduct({ worker: false });
+  ({ key } = await product.createTenant());
+});
+afterAll(() => product.stop());
+
+interface Finding {
+  readonly id: string;
+  readonly status: string;
+}
+
+/** What the audit of graphql-http finds fault with, asking with these headers as well. */
+async function findings(headers: Readonly<Record<string, string>>): Promise<Finding[]> {
+  const audits = serverAudits({
+    url: `${product.url}/graphql`,
+    fetchFn: (url: string, init?: RequestInit) =>
+      fetch(url, { ...init, headers: { ...(init?.headers as Record<string, string> | undefined), ...headers } }),
+  });
+  const found: Finding[] = [];
+  for (const audit of audits) found.push(await audit.fn());
+  expect(found.length).toBeGreaterThanOrEqual(61);
+  return found.filter(({ status }) => status !== "ok").map(({ id, status }) => ({ id, status }));
+}
+
+const ask = (init: RequestInit & { search?: string }) =>
+  fetch(`${product.url}/graphql${init.search ?? ""}`, {
+    ...init,
+    headers: { authorization: `Bearer ${key}`, ...(init.headers as Record<string, string>) },
+  });
+
+test.each(["with a key", "without one"])(
+  "the audit of GraphQL over HTTP finds nothing, %s, but what the guard against forged requests forbids",
+  async (who) => {
+    const headers: Record<string, string> = who === "with a key" ? { authorization: `Bearer ${key}` } : {};
+    const expected = FORBIDDEN_TO_PAGES.map((id) => ({ id, status: "notice" }));
+    expect((await findings(headers)).toSorted((a, b) => a.id.localeCompare(b.id))).toEqual(
+      expected.toSorted((a, b) => a.id.localeCompare(b.id)),
+    );
+  },
+);
+
+test("the audit finds nothing at all of a client that says that it is no forged request", async () => {
+  expect(await findings({ "apollo-require-preflight": "1" })).toEqual([]);
+});
+
+test.each([
+  ["no document", { query: "{" }],
+  ["a document that does not fit the schema", { query: "{ nothing }" }],
+  ["variables that do not fit", { query: "query ($id: ID!) { node(id: $id) { id } }", variables: { id: null } }],
+  ["the name of no operation", { query: "query A { __typename } query B { __typename }", operationName: "C" }],
+])("%s is a 400 in GraphQL's own media type and a 200 in plain JSON", async (_what, body) => {
+  for (const [accept, status] of [
+    ["application/graphql-response+json", 400],
+    ["application/graphql-response+json, application/json;q=0.9", 400],
+    ["application/json, application/graphql-response+json;q=0.5", 200],
+    ["application/json", 200],
+    ["*/*", 200],
+  ] as const) {
+    const headers = { accept, "content-type": "application/json" };
+    const answer = await ask({ method: "POST", headers, body: JSON.stringify(body) });
+    expect(answer.status, accept).toBe(status);
+    expect(await answer.json()).toEqual({ errors: [expect.objectContaining({ extensions: { code: "BAD_INPUT" } })] });
+  }
+});
+
+test("an error of a resolver that leaves no data, and a call that is not well-formed, keep their status in plain JSON", async () => {
+  const headers = { accept: "application/json", "content-type": "application/json" };
+  const badInput = JSON.stringify({ query: `{ campaigns(first: 1000) { nodes { id } } }` });
+  expect((await ask({ method: "POST", headers, body: badInput })).status).toBe(400);
+  expect((await ask({ method: "POST", headers, body: "{}" })).status).toBe(400);
+  expect((await ask({ method: "POST", headers, body: "{" })).status).toBe(400);
+});
+
+test("a mutation by GET is refused by its method, and the answer names the right one", async () => {
+  const search = `?query=${encodeURIComponent("mutation { archiveCampaign(id: 1) { campaign { id } } }")}`;
+  const answer = await ask({ search, headers: { "apollo-require-preflight": "1" } });
+  expect(answer.status).toBe(405);
+  expect(answer.headers.get("allow")).toBe("POST");
+});
+
+test("every answer has its request's id, whatever it is", async () => {
+  const post = { method: "POST", headers: { "content-type": "application/json" } };
+  const answers = [
+    [200, await ask({ ...post, body: '{"query":"{ viewer { scopes } }"}' })],
+    [200, await ask({ ...post, body: '{"query":"{ nothing }"}' })],
+    [400, await ask({ ...post, body: "{" })],
+    [401, await ask({ ...post, headers: { ...post.headers, authorization: "Bearer nobody" }, body: "{}" })],
+    [404, await fetch(`${product.url}/nowhere`)],
+    [405, await ask({ method: "PUT" })],
+    [406, await ask({ ...post, headers: { ...post.headers, accept: "text/html" }, body: '{"query":"{__typename}"}' })],
+    [413, await ask({ ...post, body: JSON.stringify({ query: " ".repeat(5_000_000) }) })],
+    [415, await ask({ ...post, headers: { "content-type": "text/plain" }, body: "{}" })],
+    [200, await fetch(`${product.url}/healthz`)],
+  ] as const;
+  expect(answers.map(([, answer]) => answer.status)).toEqual(answers.map(([status]) => status));
+  const ids = answers.map(([, answer]) => answer.headers.get("x-request-id"));
+  for (const id of ids) expect(id).toMatch(/^[0-9a-f-]{36}$/);
+  expect(new Set(ids).size).toBe(answers.length);
+});
