@@ -23,7 +23,7 @@ const ORDER: readonly Layer[] = [
   // Before tenancy, whose changes are kept as well: entries are written in a session that is handed in.
   { folder: "audit" },
   { folder: "tenancy" },
-  { folder: "access" },
+  { folder: "access", packages: ["jose"] },
   { folder: "pages", noSql: true },
   { folder: "events" },
   { folder: "campaigns" },

@@ -38,6 +38,17 @@ const databaseUrl = z.string().refine(isDatabaseUrl, DATABASE_URL);
 const redisUrl = z
   .string()
   .refine((text) => isUrl(text, ["redis:", "rediss:"]), "a URL like redis://host:6379, or rediss:// for TLS");
+const LOCAL_HOSTS: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "[::1]"]);
+
+/** Whether what comes from there is its owner's word: over TLS, or from this machine. */
+export function isTrustworthyUrl(text: string): boolean {
+  return isUrl(text, ["https:"]) || (isUrl(text, ["http:"]) && LOCAL_HOSTS.has(new URL(text).hostname));
+}
+
+const trustworthyUrl = z
+  .string()
+  .refine(isTrustworthyUrl, "a URL like https://login.example.org/ (http:// on this machine alone)");
+const claimText = z.string().max(255, "a text of at most 255 characters");
 const onOrOff = z.enum(["on", "off"], "on or off").transform((value) => value === "on");
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 const logLevel = z.enum(LOG_LEVELS, `one of ${LOG_LEVELS.join(", ")}`);
@@ -71,6 +82,22 @@ export const CONFIG_VARIABLES = {
     secret,
     { isSecret: true },
   ),
+  AUTH_ISSUER: optional(
+    "Who signs the tokens that users sign in with, exactly as their `iss`: https://…. Without it only API keys are taken.",
+    trustworthyUrl,
+  ),
+  AUTH_AUDIENCE: optional("What tokens must name in their `aud`. Needed with AUTH_ISSUER.", claimText),
+  AUTH_JWKS_URL: optional(
+    "Where the issuer publishes its keys. Without it, where its /.well-known/openid-configuration says.",
+    trustworthyUrl,
+  ),
+  AUTH_TENANT_CLAIM: setting("tenant", "The claim of a token with the tenant's slug or id.", claimText),
+  AUTH_SCOPES_CLAIM: setting(
+    "scope",
+    "The claim with the scopes: a text with spaces between them, or an array.",
+    claimText,
+  ),
+  AUTH_CLOCK_SKEW_SECONDS: setting("30", "How far the issuer's clock may be from the server's.", wholeNumber(0, 600)),
   LOG_LEVEL: optional(
     `How much is logged: ${LOG_LEVELS.join(", ")}. Without it info by serve and work, warn by npm start and commands.`,
     logLevel,

@@ -68,6 +68,8 @@ export interface Config {
   readonly logLevel: string | null;
   readonly shutdownTimeoutMs: number;
   readonly http: HttpConfig;
+  /** Null: only API keys are let in. */
+  readonly auth: AuthConfig | null;
   readonly databases: DatabasesConfig;
   readonly limits: LimitsConfig;
   readonly waiting: WaitingConfig;
@@ -75,6 +77,17 @@ export interface Config {
   readonly cache: CacheConfig;
   /** What looks wrong and may be right, for the log. */
   readonly warnings: readonly string[];
+}
+
+/** What tokens must be to be let in; the claims are names of them. */
+export interface AuthConfig {
+  readonly issuer: string;
+  readonly audience: string;
+  /** Null: where the issuer's OpenID configuration says. */
+  readonly jwksUrl: string | null;
+  readonly tenantClaim: string;
+  readonly scopesClaim: string;
+  readonly clockSkewSeconds: number;
 }
 
 /** What is wrong with the configuration, all of it: each fault names its variable and never repeats a secret. */
@@ -135,6 +148,13 @@ function contradictions(texts: Texts): string[] {
   if (events !== undefined && metrics !== undefined && databaseOf(events) === databaseOf(metrics)) {
     faults.push("EVENTS_DATABASE_URL and METRICS_DATABASE_URL must be two databases, on one server or on two");
   }
+  const auth = { AUTH_ISSUER: texts.AUTH_ISSUER, AUTH_AUDIENCE: texts.AUTH_AUDIENCE };
+  if ([...Object.values(auth), texts.AUTH_JWKS_URL].some((text) => text !== undefined)) {
+    for (const [name, text] of Object.entries(auth)) {
+      if (text === undefined)
+        faults.push(`${name} must be set too: tokens are taken of one issuer and for one audience`);
+    }
+  }
   return faults;
 }
 
@@ -186,6 +206,7 @@ function arrange(values: Values, warnings: readonly string[]): Config {
       maxQueryTokens: values.MAX_QUERY_TOKENS,
       maxQueryDepth: values.MAX_QUERY_DEPTH,
     },
+    auth: authOf(values),
     databases: {
       urls: events === null || metrics === null ? null : { events, metrics },
       poolSize: values.DATABASE_POOL_SIZE,
@@ -229,6 +250,19 @@ function arrange(values: Values, warnings: readonly string[]): Config {
       },
     },
     warnings,
+  };
+}
+
+function authOf(values: Values): AuthConfig | null {
+  const { AUTH_ISSUER: issuer, AUTH_AUDIENCE: audience } = values;
+  if (issuer === null || audience === null) return null;
+  return {
+    issuer,
+    audience,
+    jwksUrl: values.AUTH_JWKS_URL,
+    tenantClaim: values.AUTH_TENANT_CLAIM,
+    scopesClaim: values.AUTH_SCOPES_CLAIM,
+    clockSkewSeconds: values.AUTH_CLOCK_SKEW_SECONDS,
   };
 }
 

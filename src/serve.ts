@@ -2,6 +2,8 @@
 import path from "node:path";
 import { Authenticator } from "./access/authenticator.js";
 import { KeyTallies } from "./access/key-tallies.js";
+import { createSignIn } from "./access/sign-in.js";
+import { TokenAuthenticator } from "./access/token-authenticator.js";
 import { KeyUse } from "./access/key-use.js";
 import { AnswerCache } from "./cache/answer-cache.js";
 import { Cache } from "./cache/cache.js";
@@ -42,13 +44,11 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
   const tenantStates = new TenantStates({ pool: metrics });
   const keyUse = new KeyUse({ metrics, now, log });
   const keyTallies = new KeyTallies({ metrics, now, log });
-  const authenticator = new Authenticator({
-    metrics,
-    now,
-    log,
-    keyUse,
-    keyTallies,
-    onFailure: (reason) => telemetry.authenticationFailure(reason),
+  const onFailure = (reason: string): void => telemetry.authenticationFailure(reason);
+  const { auth: settings } = config;
+  const signIn = createSignIn({
+    keys: new Authenticator({ metrics, now, log, keyUse, keyTallies, onFailure }),
+    tokens: settings === null ? null : new TokenAuthenticator({ settings, metrics, now, log, onFailure }),
   });
   const { intake, inbox, campaigns, recipientKeys } = createIntake(runtime, pools, {
     onAccepted,
@@ -113,7 +113,7 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
     async contextOf(request) {
       // Without a key the schema can be read, and nothing else: every other field asks who it is.
       const { authorization } = request.headers;
-      const principal = authorization === undefined ? null : await authenticator.authenticate(authorization);
+      const principal = authorization === undefined ? null : await signIn(authorization);
       return new RequestContext(request.id, services, principal);
     },
     answers,

@@ -93,6 +93,13 @@ test.each([
   ],
   ["fewer connections than a worker's loops need", { WORKER_CONCURRENCY: "4", DATABASE_POOL_SIZE: "4" }, "POOL_SIZE"],
   ["fewer connections than a rebuild needs", { WORKER_CONCURRENCY: "1", DATABASE_POOL_SIZE: "2" }, "POOL_SIZE"],
+  ["an issuer of tokens without an audience", { AUTH_ISSUER: "https://login.example" }, "AUTH_AUDIENCE"],
+  ["an audience without an issuer", { AUTH_AUDIENCE: "mailtally" }, "AUTH_ISSUER"],
+  [
+    "an issuer whose keys anybody on the way could replace",
+    { AUTH_ISSUER: "http://login.example", AUTH_AUDIENCE: "mailtally" },
+    "AUTH_ISSUER",
+  ],
   ["a mark for all below a tenant's default", { MAX_WAITING_SECONDS: "3600" }, "MAX_WAITING_SECONDS_PER_TENANT"],
 ])("%s is a fault", (_what, env, name) => {
   expect(faultsOf(env)).toEqual([expect.stringContaining(name)]);

@@ -14,7 +14,7 @@ import { KeyDirectory, KeyDirectoryAway, type KeyRecord } from "./key-directory.
 import { type KeyFingerprint, parseKeySecret } from "./key-secret.js";
 import type { KeyTallies } from "./key-tallies.js";
 import type { KeyUse } from "./key-use.js";
-import { createPrincipal, type Principal } from "./principal.js";
+import { createPrincipal, type KeyPrincipal } from "./principal.js";
 
 /** For the operator's eyes (metrics), never the client's. */
 export type AuthenticationFailure = "missing" | "malformed" | "unknown" | "expired" | "revoked" | "unavailable";
@@ -58,7 +58,7 @@ export class Authenticator {
   }
 
   /** Counts the request to the key. Throws PublicError: UNAUTHENTICATED for no valid key, UNAVAILABLE where that cannot be told, OVERLOADED in a flood. */
-  async authenticate(authorizationHeader: string | undefined): Promise<Principal> {
+  async authenticate(authorizationHeader: string | undefined): Promise<KeyPrincipal> {
     if (authorizationHeader === undefined) return this.#refuse("missing");
     const presented = parseKeySecret(BEARER.exec(authorizationHeader)?.[1] ?? "");
     if (presented === null) return this.#refuse("malformed");
@@ -67,7 +67,7 @@ export class Authenticator {
     return principal;
   }
 
-  async #principalOf(presented: KeyFingerprint): Promise<Principal> {
+  async #principalOf(presented: KeyFingerprint): Promise<KeyPrincipal> {
     try {
       const record = await this.#validRecord(presented);
       this.#options.keyUse?.touch(record.principal, record.lastUsedAt);
@@ -91,7 +91,7 @@ export class Authenticator {
     return record;
   }
 
-  #duringOutage(presented: KeyFingerprint, outage: KeyDirectoryAway): Principal {
+  #duringOutage(presented: KeyFingerprint, outage: KeyDirectoryAway): KeyPrincipal {
     const seen = this.#seen.get(presented.hash.toString("base64"));
     const mayWrite =
       seen !== undefined &&

@@ -17,11 +17,11 @@ import type { Logger } from "../observability/logger.js";
 import { readWithoutTenant } from "../tenancy/transactions.js";
 import type { EpochMicros } from "../time/instant.js";
 import { withinTime } from "../within-time.js";
-import { createPrincipal, type Principal } from "./principal.js";
+import { createPrincipal, type KeyPrincipal } from "./principal.js";
 
 export interface KeyRecord {
   readonly hash: Buffer;
-  readonly principal: Principal;
+  readonly principal: KeyPrincipal;
   readonly expiresAt: EpochMicros | null;
   readonly revokedAt: EpochMicros | null;
   readonly lastUsedAt: EpochMicros | null;

@@ -9,7 +9,7 @@ import type { ApiKeyId, TenantId } from "../ids.js";
 import type { Logger } from "../observability/logger.js";
 import { writeAsTenant } from "../tenancy/transactions.js";
 import { type EpochMicros, formatInstant } from "../time/instant.js";
-import type { Principal } from "./principal.js";
+import type { KeyPrincipal } from "./principal.js";
 
 interface KeyUseOptions {
   readonly metrics: Pool<"metrics">;
@@ -48,7 +48,7 @@ export class KeyUse {
   }
 
   /** Takes note of a use now; `lastUsedAt` is what the database says, which other servers write as well. */
-  touch(principal: Principal, lastUsedAt: EpochMicros | null): void {
+  touch(principal: KeyPrincipal, lastUsedAt: EpochMicros | null): void {
     const { tenantId, keyId } = principal;
     const usedAt = this.#options.now();
     const noted = Math.max(this.#noted.get(keyId) ?? 0, lastUsedAt ?? 0);

@@ -1,30 +1,56 @@
-import type { AuditActor } from "../audit/audit-entry.js";
+import type { AuditActor, UserIdentity } from "../audit/audit-entry.js";
 import { PublicError } from "../errors.js";
 import type { ApiKeyId, TenantId } from "../ids.js";
 import { LIMITED_SCOPES, orderScopes, type Scope } from "./scope.js";
 
-/** Who asks: a key of a tenant, with what it opens right now. */
-export interface Principal {
+/** What somebody may do for a tenant right now. */
+interface Authority {
   readonly tenantId: TenantId;
-  readonly keyId: ApiKeyId;
   readonly scopes: ReadonlySet<Scope>;
-  /** Held when the key was last looked up, and not to be relied on while it cannot be. */
+  /** Held when a key was last looked up, and not to be relied on while it cannot be. */
   readonly unconfirmedScopes: ReadonlySet<Scope>;
   /** Campaigns are seen with any of these tags, and nothing of the others. Null: all are. */
   readonly campaignTags: readonly string[] | null;
   /**
-   * Canonical text of all that an answer to this principal may depend on; part of every cache key. Two keys with the same
-   * authority may share an answer. Whatever comes to bear on what a key sees must come in here too.
+   * Canonical text of all that an answer to this principal may depend on; part of every cache key. Two with the same
+   * authority may share an answer. Whatever comes to bear on what a key or user sees must come in here too.
    */
   readonly authority: string;
 }
+
+export interface KeyPrincipal extends Authority {
+  readonly kind: "API_KEY";
+  readonly keyId: ApiKeyId;
+}
+
+/** Somebody whose token says for which tenant, and what. */
+export interface UserPrincipal extends Authority {
+  readonly kind: "USER";
+  readonly user: UserIdentity;
+}
+
+/** Who asks. */
+export type Principal = KeyPrincipal | UserPrincipal;
 
 export function createPrincipal(
   tenantId: TenantId,
   keyId: ApiKeyId,
   scopes: Iterable<string>,
-  options: { readonly unconfirmedScopes?: Iterable<string>; readonly campaignTags?: readonly string[] | null } = {},
-): Principal {
+  options: Limits = {},
+): KeyPrincipal {
+  return { kind: "API_KEY", keyId, ...authorityOf(tenantId, scopes, options) };
+}
+
+export function createUserPrincipal(tenantId: TenantId, user: UserIdentity, scopes: Iterable<string>): UserPrincipal {
+  return { kind: "USER", user, ...authorityOf(tenantId, scopes, {}) };
+}
+
+interface Limits {
+  readonly unconfirmedScopes?: Iterable<string>;
+  readonly campaignTags?: readonly string[] | null;
+}
+
+function authorityOf(tenantId: TenantId, scopes: Iterable<string>, options: Limits): Authority {
   const campaignTags = options.campaignTags?.toSorted() ?? null;
   const orderOpen = (given: Iterable<string>) =>
     // Whatever was granted: the other scopes' doors ask for no tags.
@@ -32,7 +58,6 @@ export function createPrincipal(
   const ordered = orderOpen(scopes);
   return {
     tenantId,
-    keyId,
     scopes: new Set(ordered),
     unconfirmedScopes: new Set(orderOpen(options.unconfirmedScopes ?? [])),
     campaignTags,
@@ -41,8 +66,9 @@ export function createPrincipal(
 }
 
 /** The principal as the audit trail names it. */
-export function actorOf({ keyId }: Principal): AuditActor {
-  return { kind: "API_KEY", keyId };
+export function actorOf(principal: Principal): AuditActor {
+  if (principal.kind === "USER") return { kind: "USER", ...principal.user };
+  return { kind: "API_KEY", keyId: principal.keyId };
 }
 
 /** Whether the principal holds one of these scopes. Throws UNAVAILABLE where that cannot be told at the moment. */
@@ -55,7 +81,7 @@ export function holdsScope(principal: Principal, ...anyOf: readonly [Scope, ...S
 /** Throws FORBIDDEN, naming what is missing, unless the principal holds one of these scopes; UNAVAILABLE as holdsScope. */
 export function requireScope(principal: Principal, ...anyOf: readonly [Scope, ...Scope[]]): void {
   if (holdsScope(principal, ...anyOf)) return;
-  throw new PublicError("FORBIDDEN", `This needs a key with the scope ${anyOf.join(" or ")}.`);
+  throw new PublicError("FORBIDDEN", `This needs a key or token with the scope ${anyOf.join(" or ")}.`);
 }
 
 /**

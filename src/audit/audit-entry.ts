@@ -16,9 +16,16 @@ export const AUDIT_ACTIONS = {
 export type AuditAction = keyof typeof AUDIT_ACTIONS;
 export type AuditSubject = (typeof AUDIT_ACTIONS)[AuditAction];
 
+/** A person or a program as an identity provider knows it. A subject is one's own at its issuer alone. */
+export interface UserIdentity {
+  readonly issuer: string;
+  readonly subject: string;
+}
+
 /** Who made a change. The name of a key is looked up where the entry is written. */
 export type AuditActor =
   | { readonly kind: "API_KEY"; readonly keyId: ApiKeyId }
+  | ({ readonly kind: "USER" } & UserIdentity)
   | { readonly kind: "OPERATOR" }
   | { readonly kind: "SYSTEM" };
 

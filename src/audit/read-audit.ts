@@ -14,6 +14,8 @@ export interface AuditRow {
   readonly actor: AuditActor["kind"];
   readonly actorKeyId: ApiKeyId | null;
   readonly actorKeyName: string | null;
+  readonly actorSubject: string | null;
+  readonly actorIssuer: string | null;
   readonly before: AuditFields | null;
   readonly after: AuditFields;
 }
@@ -45,7 +47,7 @@ type PageValues = [
 
 const COLUMNS =
   `id, occurred_at as "occurredAt", subject, subject_id as "subjectId", action, actor, ` +
-  `actor_key_id as "actorKeyId", actor_key_name as "actorKeyName", before, after`;
+  `actor_key_id as "actorKeyId", actor_key_name as "actorKeyName", actor_subject as "actorSubject", actor_issuer as "actorIssuer", before, after`;
 
 function definePage(name: string, direction: "" | "desc") {
   return defineStatement<"metrics", PageValues, AuditRow>(

@@ -11,11 +11,13 @@ const insert = defineStatement<"metrics", [entries: string], never>(
   "metrics",
   "audit.insert",
   `insert into audit_entries
-     (tenant_id, id, occurred_at, subject, subject_id, action, actor, actor_key_id, actor_key_name, before, after)
-   select entry.tenant_id, entry.id, occurred_at, subject, subject_id, action, actor, actor_key_id, key.name, before, after
+     (tenant_id, id, occurred_at, subject, subject_id, action, actor, actor_key_id, actor_key_name,
+      actor_subject, actor_issuer, before, after)
+   select entry.tenant_id, entry.id, occurred_at, subject, subject_id, action, actor, actor_key_id, key.name,
+     entry.actor_subject, entry.actor_issuer, before, after
    from json_to_recordset($1) as entry
      (tenant_id uuid, id uuid, occurred_at timestamptz, subject audit_subject, subject_id uuid, action audit_action,
-      actor audit_actor, actor_key_id uuid, before json, after json)
+      actor audit_actor, actor_key_id uuid, actor_subject text, actor_issuer text, before json, after json)
    left join api_keys as key on key.tenant_id = entry.tenant_id and key.id = actor_key_id
    order by entry.tenant_id, entry.id
    on conflict (tenant_id, id) do nothing`,
@@ -33,6 +35,8 @@ export async function recordAudit(session: Session<"metrics">, entries: readonly
     action,
     actor: actor.kind,
     actor_key_id: actor.kind === "API_KEY" ? actor.keyId : null,
+    actor_subject: actor.kind === "USER" ? actor.subject : null,
+    actor_issuer: actor.kind === "USER" ? actor.issuer : null,
     before,
     after,
   }));

@@ -210,6 +210,7 @@ export const AuditActionEnum = defineEnum("AuditAction", "What was done.", keysO
 
 const auditActors: Record<AuditActor["kind"], string> = {
   API_KEY: "Whoever holds the API key.",
+  USER: "Somebody who signed in with a token.",
   OPERATOR: "Whoever runs this installation, on its command line.",
   SYSTEM: "Nobody by name: an event named a campaign that there was not.",
 };

@@ -82,7 +82,7 @@ export class Telemetry {
   ]);
   readonly #authenticationFailures = this.#counter(
     "mailtally_authentication_failures_total",
-    "Requests whose key was not let in.",
+    "Requests whose key or token was not let in.",
     ["reason"],
   );
   readonly #inboxEvents = this.#gauge("mailtally_inbox_events", "Accepted events that wait for a worker.");

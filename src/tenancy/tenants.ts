@@ -85,6 +85,10 @@ const findAll = defineStatement<"metrics", [], TenantRow>(
 const SLUG = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const MAX_NAME_CHARS = 200;
 
+export function isTenantSlug(text: string): boolean {
+  return SLUG.test(text);
+}
+
 /**
  * For the operator, to whom the audit trail ascribes it. `name` is the slug where it is left out. Throws BAD_INPUT naming the
  * field, and CONFLICT where the slug is taken.
@@ -95,7 +99,7 @@ export async function createTenant(
   now: EpochMicros,
 ): Promise<Tenant> {
   const { slug } = input;
-  if (!SLUG.test(slug)) {
+  if (!isTenantSlug(slug)) {
     const message =
       "A tenant's slug has 1 to 63 characters: lower-case letters a to z, digits, and hyphens, which neither begin nor end it.";
     throw new PublicError("BAD_INPUT", message, { field: ["slug"] });

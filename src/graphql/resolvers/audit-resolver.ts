@@ -23,12 +23,13 @@ export const AUDIT_SUBJECTS: Readonly<Record<AuditSubject, { readonly type: stri
 
 export function auditEntryOf(row: AuditRow): AuditEntryType {
   const { action, occurredAt, before, after, actor: kind, actorKeyId, actorKeyName: name } = row;
+  const { actorSubject: subject, actorIssuer: issuer } = row;
   const keyId = actorKeyId === null ? null : encodeGlobalId("ApiKey", actorKeyId);
   return Object.assign(new AuditEntryType(), {
     id: encodeGlobalId("AuditEntry", row.id),
     action,
     occurredAt,
-    actor: { kind, keyId, name },
+    actor: { kind, keyId, name, subject, issuer },
     subjectId: encodeGlobalId(AUDIT_SUBJECTS[row.subject].type, row.subjectId),
     before,
     after,

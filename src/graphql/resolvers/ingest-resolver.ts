@@ -42,7 +42,9 @@ export async function recordEvents(input: RecordEventsInput, context: RequestCon
     lane: LANES.LIVE,
     events: input.events,
     idempotencyKey: input.idempotencyKey ?? null,
-    onStored: (count) => tenant.services.keyTallies.countEvents(tenant.principal, count),
+    onStored: (count) => {
+      if (tenant.principal.kind === "API_KEY") tenant.services.keyTallies.countEvents(tenant.principal, count);
+    },
   });
   return {
     receipt: await receiptOfAnswer(tenant, answer),

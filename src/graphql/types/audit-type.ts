@@ -16,6 +16,12 @@ export class AuditActorType {
 
   @Field(() => String, { nullable: true, description: "What the key was called then; null where it was none." })
   name!: string | null;
+
+  @Field(() => String, { nullable: true, description: "The user, as its issuer calls it; null where it was none." })
+  subject!: string | null;
+
+  @Field(() => String, { nullable: true, description: "Who knows the user by that name; null where it was none." })
+  issuer!: string | null;
 }
 
 @ObjectType("AuditEntry", {
