@@ -48,6 +48,11 @@ export function isTrustworthyUrl(text: string): boolean {
 const trustworthyUrl = z
   .string()
   .refine(isTrustworthyUrl, "a URL like https://login.example.org/ (http:// on this machine alone)");
+const isWebOrigin = (text: string): boolean => isUrl(text, ["https:", "http:"]) && new URL(text).origin === text;
+const webOrigins = z
+  .string()
+  .transform((text) => text.split(",").map((origin) => origin.trim()))
+  .refine((origins) => origins.every(isWebOrigin), "origins like https://app.example.org, with commas between them");
 const claimText = z.string().max(255, "a text of at most 255 characters");
 const onOrOff = z.enum(["on", "off"], "on or off").transform((value) => value === "on");
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
@@ -98,6 +103,10 @@ export const CONFIG_VARIABLES = {
     claimText,
   ),
   AUTH_CLOCK_SKEW_SECONDS: setting("30", "How far the issuer's clock may be from the server's.", wholeNumber(0, 600)),
+  CORS_ORIGINS: optional(
+    "The origins whose pages may ask /graphql from a browser, with commas between them. Without it none but GraphiQL's own.",
+    webOrigins,
+  ),
   LOG_LEVEL: optional(
     `How much is logged: ${LOG_LEVELS.join(", ")}. Without it info by serve and work, warn by npm start and commands.`,
     logLevel,

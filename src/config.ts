@@ -5,6 +5,8 @@ import { CONFIG_VARIABLES, type VariableName } from "./config-variables.js";
 export interface HttpConfig {
   readonly host: string;
   readonly port: number;
+  /** The origins of other sites whose pages may ask. */
+  readonly corsOrigins: readonly string[];
   readonly maxCallBytes: number;
   readonly maxQueryTokens: number;
   readonly maxQueryDepth: number;
@@ -202,6 +204,7 @@ function arrange(values: Values, warnings: readonly string[]): Config {
     http: {
       host: values.HOST,
       port: values.PORT,
+      corsOrigins: values.CORS_ORIGINS ?? [],
       maxCallBytes: values.MAX_CALL_BYTES,
       maxQueryTokens: values.MAX_QUERY_TOKENS,
       maxQueryDepth: values.MAX_QUERY_DEPTH,

@@ -117,6 +117,7 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
       return new RequestContext(request.id, services, principal);
     },
     answers,
+    corsOrigins: config.http.corsOrigins,
     release: (context) => context.end(),
   });
   await registerGraphiql(app, { assetsDir: path.join(import.meta.dirname, "graphiql") });

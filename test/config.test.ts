@@ -100,6 +100,8 @@ test.each([
     { AUTH_ISSUER: "http://login.example", AUTH_AUDIENCE: "mailtally" },
     "AUTH_ISSUER",
   ],
+  ["every origin at once", { CORS_ORIGINS: "*" }, "CORS_ORIGINS"],
+  ["an origin with a path", { CORS_ORIGINS: "https://a.example,https://b.example/" }, "CORS_ORIGINS"],
   ["a mark for all below a tenant's default", { MAX_WAITING_SECONDS: "3600" }, "MAX_WAITING_SECONDS_PER_TENANT"],
 ])("%s is a fault", (_what, env, name) => {
   expect(faultsOf(env)).toEqual([expect.stringContaining(name)]);

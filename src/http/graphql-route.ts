@@ -1,11 +1,14 @@
 import { type ApolloServer, type BaseContext, HeaderMap, type HTTPGraphQLRequest } from "@apollo/server";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { allowCrossOrigin } from "./cross-origin.js";
 import { sendError } from "./error-answer.js";
 
 interface GraphqlRouteOptions<Context extends BaseContext> {
   readonly server: ApolloServer<Context>;
   /** Who asks, and what the resolvers work with. A PublicError of it is the answer. */
   readonly contextOf: (request: FastifyRequest) => Promise<Context>;
+  /** The origins of other sites whose pages may ask. */
+  readonly corsOrigins?: readonly string[];
   /** Whole answers that may be given again. */
   readonly answers?: KeptAnswers<Context>;
   /** Gives back what the context holds. Called once for each context, when the answer is known, also after a failure. */
@@ -36,6 +39,7 @@ export function registerGraphql<Context extends BaseContext>(
   options: GraphqlRouteOptions<Context>,
 ): void {
   app.register(async (scope) => {
+    allowCrossOrigin(scope, options.corsOrigins ?? []);
     // What a browser sends across origins without asking first must not become a mutation.
     scope.removeContentTypeParser("text/plain");
     // As bytes: what is answered from the kept answers is never parsed.
