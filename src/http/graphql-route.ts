@@ -1,5 +1,6 @@
 import { type ApolloServer, type BaseContext, HeaderMap, type HTTPGraphQLRequest } from "@apollo/server";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { compressAnswers } from "./compression.js";
 import { allowCrossOrigin } from "./cross-origin.js";
 import { sendError } from "./error-answer.js";
 
@@ -40,6 +41,7 @@ export function registerGraphql<Context extends BaseContext>(
 ): void {
   app.register(async (scope) => {
     allowCrossOrigin(scope, options.corsOrigins ?? []);
+    await compressAnswers(scope);
     // What a browser sends across origins without asking first must not become a mutation.
     scope.removeContentTypeParser("text/plain");
     // As bytes: what is answered from the kept answers is never parsed.
