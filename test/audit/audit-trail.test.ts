@@ -7,7 +7,7 @@ import { recordAudit } from "../../src/audit/record-audit.js";
 import { CampaignStore } from "../../src/campaigns/campaign-store.js";
 import { Pool, type Preamble, type Session } from "../../src/database/pool.js";
 import { defineStatement } from "../../src/database/statement.js";
-import type { CampaignId, TenantId } from "../../src/ids.js";
+import { type CampaignId, type TenantId, uuidv7 } from "../../src/ids.js";
 import { Projector } from "../../src/rollups/projector.js";
 import { writeAsTenant, writeAsWorker } from "../../src/tenancy/transactions.js";
 import { instantFromMillis } from "../../src/time/instant.js";
@@ -63,6 +63,13 @@ const readOutbox = defineStatement<"events", [], { payload: unknown }>(
   "events",
   "test.read_outbox",
   "select payload from outbox order by id",
+);
+
+const insertAsBefore = defineStatement<"metrics", [TenantId, subjectId: string], never>(
+  "metrics",
+  "test.insert_as_before",
+  `insert into audit_entries (tenant_id, id, occurred_at, subject, subject_id, action, actor, after)
+   values ($1, gen_random_uuid(), now(), 'CAMPAIGN', $2, 'CAMPAIGN_UPDATED', 'USER', '{}')`,
 );
 
 const isAnyoneWaiting = defineStatement<"metrics", [], { waiting: boolean }>(
@@ -124,6 +131,24 @@ describe("a change is kept once", () => {
       { action: "CAMPAIGN_ARCHIVED", actor: "API_KEY", actorKeyName: "Editor" },
       { action: "CAMPAIGN_CREATED", actor: "API_KEY", actorKeyName: "Editor", before: null },
     ]);
+  });
+
+  test("under a user's name and issuer, though the projector alone heard of it", async () => {
+    const { events, campaigns } = pipeline;
+    const user: AuditActor = { kind: "USER", issuer: "https://login.example", subject: "ada" };
+    const made = await writeAsTenant(events, tenantId, (session) =>
+      campaigns.mint(session, tenantId, "by-a-user", { name: "By a user" }, user),
+    );
+    await project();
+    expect(await trailOf(made?.campaign.id ?? "")).toMatchObject([
+      { actor: "USER", actorSubject: "ada", actorIssuer: "https://login.example", actorKeyId: null },
+    ]);
+  });
+
+  test("without a user's name by a projector of the release before, which goes on with what comes after", async () => {
+    const id = uuidv7();
+    await writeAsWorker(pipeline.metrics, (session) => session.run(insertAsBefore(tenantId, id)));
+    expect(await trailOf(id)).toMatchObject([{ actor: "USER", actorSubject: null, actorIssuer: null }]);
   });
 
   test("whole, though the projector gets hold of the message in the middle of the mutation", async () => {
