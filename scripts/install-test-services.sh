@@ -3,7 +3,7 @@
 set -eu
 [ "$(id -u)" -eq 0 ] || { echo "Run this as root: sudo $0 $*" >&2; exit 1; }
 command -v apt-get >/dev/null || { echo "This needs apt-get (Debian or a relative of it)." >&2; exit 1; }
-[ $# -gt 0 ] || set -- redis-server postgresql-15 chromium
+[ $# -gt 0 ] || set -- redis-server postgresql-15 pgbouncer chromium
 
 echo "Installing for the tests: $*"
 export DEBIAN_FRONTEND=noninteractive

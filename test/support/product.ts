@@ -29,7 +29,8 @@ interface ProductOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Without a worker events wait in the inbox. */
   readonly worker?: boolean;
-  /** The way to the metrics database, where it is not the direct one. */
+  /** The ways to the databases, where they are not the direct ones. */
+  readonly eventsUrl?: (directUrl: string) => Promise<string>;
   readonly metricsUrl?: (directUrl: string) => Promise<string>;
   /** Called with the name of every SQL statement that the server or worker runs. */
   readonly onStatement?: (name: string) => void;
@@ -54,10 +55,11 @@ export async function startProduct(options: ProductOptions = {}) {
   const databases = await createTestDatabases();
   const dataDir = await mkdtemp(path.join(tmpdir(), "mailtally-product-"));
   const metricsUrl = (await options.metricsUrl?.(databases.metricsUrl)) ?? databases.metricsUrl;
+  const eventsUrl = (await options.eventsUrl?.(databases.eventsUrl)) ?? databases.eventsUrl;
   const config = readConfig({
     PORT: "0",
     DATA_DIR: dataDir,
-    EVENTS_DATABASE_URL: databases.eventsUrl,
+    EVENTS_DATABASE_URL: eventsUrl,
     METRICS_DATABASE_URL: metricsUrl,
     MAILTALLY_SECRET: "a secret of the tests, long enough for it",
     WORKER_POLL_MS: "5",
@@ -68,7 +70,7 @@ export async function startProduct(options: ProductOptions = {}) {
   const log = pino({ level: process.env["TEST_LOG_LEVEL"] ?? "silent" });
   const runtime: Runtime = {
     config,
-    urls: { events: databases.eventsUrl, metrics: metricsUrl },
+    urls: { events: eventsUrl, metrics: metricsUrl },
     secret: secretKeyOf(config.secret ?? ""),
     log,
     telemetry: new ObservedTelemetry(options.onStatement ?? (() => undefined)),

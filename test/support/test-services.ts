@@ -16,6 +16,8 @@ interface Service {
 
 const REDIS: Service = { package: "redis-server", programs: ["redis-server"] };
 const CHROMIUM: Service = { package: "chromium", programs: ["chromium", "chromium-browser", "google-chrome"] };
+/** Debian keeps it where only root's PATH looks. */
+const POOLER: Service = { package: "pgbouncer", programs: ["pgbouncer", "/usr/sbin/pgbouncer"] };
 const POSTGRES: Service = { package: "postgresql-15", programs: [join(POSTGRES_15, "bin", "initdb")] };
 
 /**
@@ -23,7 +25,7 @@ const POSTGRES: Service = { package: "postgresql-15", programs: [join(POSTGRES_1
  * A Redis that `REDIS_URL` names needs no program here.
  */
 export function requireTestServices(wanted: { readonly redis: boolean; readonly postgres15: boolean }): void {
-  const services = [CHROMIUM, ...(wanted.redis ? [REDIS] : []), ...(wanted.postgres15 ? [POSTGRES] : [])];
+  const services = [CHROMIUM, POOLER, ...(wanted.redis ? [REDIS] : []), ...(wanted.postgres15 ? [POSTGRES] : [])];
   const missing = () =>
     services.filter((service) => programOf(service) === undefined).map((service) => service.package);
   const names = missing();
@@ -44,6 +46,13 @@ export function requireTestServices(wanted: { readonly redis: boolean; readonly 
 export function redisServer(): string {
   const found = programOf(REDIS);
   if (found === undefined) throw new Error("This test starts a Redis of its own and needs redis-server on the PATH.");
+  return found;
+}
+
+/** The path of PgBouncer. */
+export function pgbouncer(): string {
+  const found = programOf(POOLER);
+  if (found === undefined) throw new Error("This test starts a pooler of its own and needs pgbouncer on the PATH.");
   return found;
 }
 

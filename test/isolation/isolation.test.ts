@@ -1,0 +1,8 @@
+import { startProduct } from "../support/product.js";
+import { isolationSuite, ONE_CONNECTION } from "./isolation-suite.js";
+import { testRedisUrl } from "../support/test-redis.js";
+
+isolationSuite(async () => {
+  const product = await startProduct({ env: { ...ONE_CONNECTION, REDIS_URL: testRedisUrl() } });
+  return { product, stop: () => product.stop() };
+});
