@@ -155,6 +155,16 @@ export const CONFIG_VARIABLES = {
   MAX_SERIES_POINTS: setting("3000", "Points of one series.", wholeNumber(1, 100_000)),
   MAX_QUERY_TOKENS: setting("5000", "Tokens of one GraphQL document.", wholeNumber(100, 1_000_000)),
   MAX_QUERY_DEPTH: setting("20", "Levels of one GraphQL document.", wholeNumber(2, 100)),
+  MAX_QUERY_ALIASES: setting(
+    "100",
+    "Aliased and repeated fields of one GraphQL operation, those of a fragment each time it is spread.",
+    wholeNumber(1, 100_000),
+  ),
+  MAX_QUERY_DIRECTIVES: setting(
+    "50",
+    "Directives of one GraphQL operation, counted likewise.",
+    wholeNumber(1, 100_000),
+  ),
   MAX_KEY_OVERLAP_SECONDS: setting(
     "604800",
     "How long a key's old secret may go on working after a rotation; 0: it never does.",

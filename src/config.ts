@@ -10,6 +10,8 @@ export interface HttpConfig {
   readonly maxCallBytes: number;
   readonly maxQueryTokens: number;
   readonly maxQueryDepth: number;
+  readonly maxQueryAliases: number;
+  readonly maxQueryDirectives: number;
 }
 
 export interface DatabasesConfig {
@@ -208,6 +210,8 @@ function arrange(values: Values, warnings: readonly string[]): Config {
       maxCallBytes: values.MAX_CALL_BYTES,
       maxQueryTokens: values.MAX_QUERY_TOKENS,
       maxQueryDepth: values.MAX_QUERY_DEPTH,
+      maxQueryAliases: values.MAX_QUERY_ALIASES,
+      maxQueryDirectives: values.MAX_QUERY_DIRECTIVES,
     },
     auth: authOf(values),
     databases: {

@@ -95,6 +95,7 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
     telemetry,
     maxTokens: config.http.maxQueryTokens,
     maxDepth: config.http.maxQueryDepth,
+    repetitions: { maxAliases: config.http.maxQueryAliases, maxDirectives: config.http.maxQueryDirectives },
   });
   await apollo.start();
   const app = createServer({

@@ -16,8 +16,9 @@ import type { RequestContext } from "./context.js";
 import type { OperationKind, RequestOutcome, Telemetry } from "../observability/telemetry.js";
 import { depthLimit } from "./depth-limit.js";
 import { createExecutor, type Execute } from "./executor.js";
+import { type RepetitionLimits, repetitionLimit } from "./repetition-limit.js";
 import { isVersioned } from "./versioned.js";
-import { formatError, isOurFault, type RequestsOfErrors, statusOf } from "./format-error.js";
+import { formatError, isOurFault, type RequestsOfErrors, statusOf, toldOnce } from "./format-error.js";
 
 interface ApolloOptions {
   readonly schema: GraphQLSchema;
@@ -26,6 +27,7 @@ interface ApolloOptions {
   /** Longer documents are refused before they are parsed to the end: 20,000 aliases would hold the process for a second. */
   readonly maxTokens: number;
   readonly maxDepth: number;
+  readonly repetitions: RepetitionLimits;
 }
 
 /** The heads of answers to documents that were never executed, since they or their variables are wrong. */
@@ -41,7 +43,9 @@ const statusPlugin: ApolloServerPlugin<RequestContext> = {
       async willSendResponse({ response, source }) {
         if (response.body.kind !== "single") return;
         if (response.body.singleResult.errors?.some(isUnauthenticated)) delete response.body.singleResult.data;
-        const { data, errors } = response.body.singleResult;
+        const { data, errors: each } = response.body.singleResult;
+        const errors = each === undefined ? undefined : toldOnce(each);
+        if (errors !== undefined) response.body.singleResult.errors = errors;
         if (errors === undefined || (data !== null && data !== undefined)) return;
         // A mutation by GET: what is wrong is the method, and Apollo says which one is right.
         if (response.http.status === METHOD_NOT_ALLOWED) return;
@@ -158,7 +162,7 @@ function executedBy(schema: GraphQLSchema, execute: Execute): Gateway {
 
 /** Apollo with what is used of it. Cache control and reporting cost a third of its speed and are of no use here. */
 export function createApolloServer(options: ApolloOptions): ApolloServer<RequestContext> {
-  const { schema, log, telemetry, maxTokens, maxDepth } = options;
+  const { schema, log, telemetry, maxTokens, maxDepth, repetitions } = options;
   const requests: RequestsOfErrors = new WeakMap();
   return new HttpApolloServer({
     gateway: executedBy(schema, createExecutor({ schema })),
@@ -170,7 +174,7 @@ export function createApolloServer(options: ApolloOptions): ApolloServer<Request
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
     parseOptions: { maxTokens },
-    validationRules: [depthLimit(maxDepth)],
+    validationRules: [depthLimit(maxDepth), repetitionLimit(repetitions)],
     plugins: [
       statusPlugin,
       telemetryPlugin(telemetry),

@@ -71,3 +71,19 @@ export function isOurFault(error: GraphQLFormattedError): boolean {
   const code = error.extensions?.["code"];
   return code === ("INTERNAL" satisfies ErrorCode) || code === ("UNAVAILABLE" satisfies ErrorCode);
 }
+
+/** What is wrong with a document at many places is one error with as many locations: no short call has a long answer. */
+export function toldOnce(errors: readonly GraphQLFormattedError[]): readonly GraphQLFormattedError[] {
+  const told = new Map<string, GraphQLFormattedError>();
+  const rest: GraphQLFormattedError[] = [];
+  for (const error of errors) {
+    // Those of fields have a path, and one for each.
+    if (error.path !== undefined) rest.push(error);
+    else {
+      const same = told.get(error.message);
+      const locations = [...(same?.locations ?? []), ...(error.locations ?? [])];
+      told.set(error.message, { ...error, ...(locations.length > 0 && { locations }) });
+    }
+  }
+  return told.size === 0 ? errors : [...told.values(), ...rest];
+}

@@ -18,7 +18,9 @@ export const ONE_CONNECTION = {
   DATABASE_POOL_SIZE: "3",
   WORKER_CONCURRENCY: "1",
   STATEMENT_TIMEOUT_MS: "1500",
+  // Each field of an interface is asked for under a name of its own.
   MAX_QUERY_TOKENS: "20000",
+  MAX_QUERY_ALIASES: "10000",
 } as const;
 
 /** Cold, then known to be repeatable, then compiled and from what was kept, and once more. */
