@@ -3,20 +3,68 @@
  * have a cause, which is logged and never leaves the process. Whatever is not one of these becomes INTERNAL.
  */
 export const ERROR_CATALOGUE = {
-  UNAUTHENTICATED: { status: 401, meaning: "No key, an unknown, expired or revoked one." },
-  FORBIDDEN: { status: 403, meaning: "The key lacks the scope that a field needs." },
-  BAD_INPUT: { status: 400, meaning: "An argument that its type allows and its meaning does not." },
-  BAD_CURSOR: { status: 400, meaning: "A cursor that is not from this list, filter, order and tenant." },
-  NOT_FOUND: { status: 404, meaning: "No such object, or another tenant's: the two are not told apart." },
-  CONFLICT: { status: 409, meaning: "It contradicts what is stored already." },
-  IDEMPOTENCY_KEY_REUSED: { status: 409, meaning: "The idempotency key was used with other content." },
-  TOO_LARGE: { status: 413, meaning: "More events or bytes than one call may hold." },
-  OVERLOADED: { status: 503, meaning: "Try again after retryAfter seconds; nothing was recorded." },
-  UNAVAILABLE: { status: 503, meaning: "A part that this answer needs is away; try again." },
-  INTERNAL: { status: 500, meaning: "Our fault. The request id finds it in the logs." },
-} as const satisfies Record<string, { status: number; meaning: string }>;
+  UNAUTHENTICATED: {
+    status: 401,
+    meaning: "No key, an unknown, expired or revoked one.",
+    remedy: "Send a key that is in force: Authorization: Bearer <key>.",
+  },
+  FORBIDDEN: {
+    status: 403,
+    meaning: "The key lacks the scope that a field needs.",
+    remedy: "Ask with a key that has the scope; the field's description names it.",
+  },
+  BAD_INPUT: {
+    status: 400,
+    meaning: "An argument that its type allows and its meaning does not.",
+    remedy: "Mend what the message and `field` name. The same call fails again.",
+  },
+  BAD_CURSOR: {
+    status: 400,
+    meaning: "A cursor that is not from this list, filter, order and tenant.",
+    remedy: "Begin the list again without the cursor, or with the filter and order that it came from.",
+  },
+  NOT_FOUND: {
+    status: 404,
+    meaning: "No such object, or another tenant's: the two are not told apart.",
+    remedy: "Check the id. The same call fails again until there is such an object.",
+  },
+  CONFLICT: {
+    status: 409,
+    meaning: "It contradicts what is stored already.",
+    remedy: "Read what is there, then decide.",
+  },
+  IDEMPOTENCY_KEY_REUSED: {
+    status: 409,
+    meaning: "The idempotency key was used with other content.",
+    remedy: "Take a new key for new content; for the old answer, send the old content.",
+  },
+  TOO_LARGE: { status: 413, meaning: "More events or bytes than one call may hold.", remedy: "Split the call." },
+  OVERLOADED: {
+    status: 503,
+    meaning: "Try again after retryAfter seconds; nothing was recorded.",
+    remedy: "Send the same call again after `retryAfter` seconds.",
+  },
+  UNAVAILABLE: {
+    status: 503,
+    meaning: "A part that this answer needs is away; try again.",
+    remedy: "Send the same call again after `retryAfter` seconds. Events count once, however often they are sent.",
+  },
+  INTERNAL: {
+    status: 500,
+    meaning: "Our fault. The request id finds it in the logs.",
+    remedy: "Try once more; then tell us the request id.",
+  },
+} as const satisfies Record<string, { status: number; meaning: string; remedy: string }>;
 
 export type ErrorCode = keyof typeof ERROR_CATALOGUE;
+
+/** The table of docs/errors.md, in Markdown. */
+export function errorTable(): string {
+  const rows = Object.entries(ERROR_CATALOGUE).map(
+    ([code, { status, meaning, remedy }]) => `| \`${code}\` | ${status} | ${meaning} | ${remedy} |`,
+  );
+  return ["| Code | Status | Meaning | What to do |", "| --- | --- | --- | --- |", ...rows].join("\n");
+}
 
 interface PublicErrorOptions {
   readonly cause?: unknown;
