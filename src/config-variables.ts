@@ -155,6 +155,11 @@ export const CONFIG_VARIABLES = {
   MAX_SERIES_POINTS: setting("3000", "Points of one series.", wholeNumber(1, 100_000)),
   MAX_QUERY_TOKENS: setting("5000", "Tokens of one GraphQL document.", wholeNumber(100, 1_000_000)),
   MAX_QUERY_DEPTH: setting("20", "Levels of one GraphQL document.", wholeNumber(2, 100)),
+  MAX_QUERY_NESTED_PAGES: setting(
+    "2",
+    "Pages in pages of one GraphQL document: campaigns, and the links of each, are 2.",
+    wholeNumber(1, 20),
+  ),
   MAX_QUERY_ALIASES: setting(
     "100",
     "Aliased and repeated fields of one GraphQL operation, those of a fragment each time it is spread.",

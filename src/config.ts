@@ -10,6 +10,7 @@ export interface HttpConfig {
   readonly maxCallBytes: number;
   readonly maxQueryTokens: number;
   readonly maxQueryDepth: number;
+  readonly maxQueryNestedPages: number;
   readonly maxQueryAliases: number;
   readonly maxQueryDirectives: number;
 }
@@ -210,6 +211,7 @@ function arrange(values: Values, warnings: readonly string[]): Config {
       maxCallBytes: values.MAX_CALL_BYTES,
       maxQueryTokens: values.MAX_QUERY_TOKENS,
       maxQueryDepth: values.MAX_QUERY_DEPTH,
+      maxQueryNestedPages: values.MAX_QUERY_NESTED_PAGES,
       maxQueryAliases: values.MAX_QUERY_ALIASES,
       maxQueryDirectives: values.MAX_QUERY_DIRECTIVES,
     },

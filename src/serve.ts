@@ -94,7 +94,7 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
     log,
     telemetry,
     maxTokens: config.http.maxQueryTokens,
-    maxDepth: config.http.maxQueryDepth,
+    depths: { maxDepth: config.http.maxQueryDepth, maxNestedPages: config.http.maxQueryNestedPages },
     repetitions: { maxAliases: config.http.maxQueryAliases, maxDirectives: config.http.maxQueryDirectives },
   });
   await apollo.start();

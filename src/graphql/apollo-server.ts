@@ -14,7 +14,7 @@ import type { ErrorCode } from "../errors.js";
 import type { Logger } from "../observability/logger.js";
 import type { RequestContext } from "./context.js";
 import type { OperationKind, RequestOutcome, Telemetry } from "../observability/telemetry.js";
-import { depthLimit } from "./depth-limit.js";
+import { type DepthLimits, depthLimit } from "./depth-limit.js";
 import { createExecutor, type Execute } from "./executor.js";
 import { type RepetitionLimits, repetitionLimit } from "./repetition-limit.js";
 import { isVersioned } from "./versioned.js";
@@ -26,7 +26,7 @@ interface ApolloOptions {
   readonly telemetry: Telemetry;
   /** Longer documents are refused before they are parsed to the end: 20,000 aliases would hold the process for a second. */
   readonly maxTokens: number;
-  readonly maxDepth: number;
+  readonly depths: DepthLimits;
   readonly repetitions: RepetitionLimits;
 }
 
@@ -162,7 +162,7 @@ function executedBy(schema: GraphQLSchema, execute: Execute): Gateway {
 
 /** Apollo with what is used of it. Cache control and reporting cost a third of its speed and are of no use here. */
 export function createApolloServer(options: ApolloOptions): ApolloServer<RequestContext> {
-  const { schema, log, telemetry, maxTokens, maxDepth, repetitions } = options;
+  const { schema, log, telemetry, maxTokens, depths, repetitions } = options;
   const requests: RequestsOfErrors = new WeakMap();
   return new HttpApolloServer({
     gateway: executedBy(schema, createExecutor({ schema })),
@@ -174,7 +174,7 @@ export function createApolloServer(options: ApolloOptions): ApolloServer<Request
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
     parseOptions: { maxTokens },
-    validationRules: [depthLimit(maxDepth), repetitionLimit(repetitions)],
+    validationRules: [depthLimit(depths), repetitionLimit(repetitions)],
     plugins: [
       statusPlugin,
       telemetryPlugin(telemetry),

@@ -135,6 +135,16 @@ describe("short documents with long answers are refused at once:", () => {
       ask("{ viewer { ...A } } fragment A on Viewer { ...B } fragment B on Viewer { ...A }"),
       /within itself/,
     ));
+  test("pages in pages in pages, also by way of fragments", async () => {
+    await expectRefused(
+      ask(campaigns("events { nodes { campaign { events { edges { cursor } } } } }")),
+      /3 pages deep/,
+    );
+    const fragments =
+      "fragment E on EventConnection { edges { node { campaign { links { ...L } } } } } fragment L on LinkConnection { nodes { url } }";
+    await expectRefused(ask(`${campaigns("events { ...E }")} ${fragments}`), /3 pages deep/);
+    expect((await ask(campaigns("links { nodes { url } }"))).status).toBe(200);
+  });
   test("more levels than the limit", () =>
     expectRefused(ask(campaigns(`${"events { nodes { campaign { ".repeat(7)} id ${"} } }".repeat(7)}`)), /deep/));
   test("more levels by way of fragments", () =>

@@ -21,6 +21,7 @@ export const ONE_CONNECTION = {
   // Each field of an interface is asked for under a name of its own.
   MAX_QUERY_TOKENS: "20000",
   MAX_QUERY_ALIASES: "10000",
+  MAX_QUERY_NESTED_PAGES: "20",
 } as const;
 
 /** Cold, then known to be repeatable, then compiled and from what was kept, and once more. */
