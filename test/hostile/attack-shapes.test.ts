@@ -35,7 +35,12 @@ async function send(init: RequestInit, search = ""): Promise<Reply> {
 function post(body: unknown, headers: Record<string, string> = {}): Promise<Reply> {
   return send({
     method: "POST",
-    headers: { "content-type": "application/json", authorization: `Bearer ${key}`, ...headers },
+    headers: {
+      "content-type": "application/json",
+      accept: "application/graphql-response+json",
+      authorization: `Bearer ${key}`,
+      ...headers,
+    },
     body: typeof body === "string" ? body : JSON.stringify(body),
   });
 }
@@ -263,10 +268,9 @@ describe("bad HTTP does no harm:", () => {
           body: JSON.stringify({
             query: `{ campaigns { nodes { id n${round}x${n}: metrics { sent { total } } events { nodes { id } } } } }`,
           }),
-        }).then(
-          (response) => response.text(),
-          () => null,
-        ),
+        })
+          .then((response) => response.text())
+          .catch(() => null),
       );
       if (round % 2 === 0) await alive();
       gone.abort();

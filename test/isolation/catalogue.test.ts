@@ -94,6 +94,8 @@ describe.each(["events", "metrics"])("in the database %s", (name) => {
       from pg_proc where prosecdef and pronamespace = 'public'::regnamespace order by proname`);
     expect(functions.filter(({ fixed }) => fixed !== true)).toEqual([]);
     const open = functions.filter(({ open_to_api }) => open_to_api === true).map((row) => row["name"]);
-    expect(open).toEqual(name === "events" ? [] : ["find_api_keys", "find_keys_with_limits", "read_tenant_states"]);
+    expect(open).toEqual(
+      name === "events" ? [] : ["find_api_keys", "find_keys_with_limits", "find_tenant_id", "read_tenant_states"],
+    );
   });
 });
