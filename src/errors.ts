@@ -23,6 +23,11 @@ export const ERROR_CATALOGUE = {
     meaning: "A cursor that is not from this list, filter, order and tenant.",
     remedy: "Begin the list again without the cursor, or with the filter and order that it came from.",
   },
+  PERSISTED_QUERY_NOT_FOUND: {
+    status: 200,
+    meaning: "A document that was asked for by its hash alone is not known.",
+    remedy: "Send the document with its hash; clients with persisted queries do so by themselves.",
+  },
   NOT_FOUND: {
     status: 404,
     meaning: "No such object, or another tenant's: the two are not told apart.",

@@ -14,6 +14,7 @@ import { createApolloServer } from "./graphql/apollo-server.js";
 import { RequestContext } from "./graphql/context.js";
 import { buildPublicSchema, schemaFingerprint } from "./graphql/schema.js";
 import type { Services } from "./graphql/tenant-access.js";
+import { PersistedQueries } from "./graphql/persisted-queries.js";
 import { WholeAnswers } from "./graphql/whole-answers.js";
 import { registerGraphiql } from "./http/graphiql.js";
 import { registerGraphql } from "./http/graphql-route.js";
@@ -91,6 +92,7 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
   });
   const apollo = createApolloServer({
     schema,
+    persistedQueries: new PersistedQueries(redis),
     log,
     telemetry,
     maxTokens: config.http.maxQueryTokens,

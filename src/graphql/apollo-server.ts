@@ -16,6 +16,7 @@ import type { RequestContext } from "./context.js";
 import type { OperationKind, RequestOutcome, Telemetry } from "../observability/telemetry.js";
 import { type DepthLimits, depthLimit } from "./depth-limit.js";
 import { createExecutor, type Execute } from "./executor.js";
+import type { PersistedQueries } from "./persisted-queries.js";
 import { type RepetitionLimits, repetitionLimit } from "./repetition-limit.js";
 import { isVersioned } from "./versioned.js";
 import { formatError, isOurFault, type RequestsOfErrors, statusOf, toldOnce } from "./format-error.js";
@@ -28,6 +29,7 @@ interface ApolloOptions {
   readonly maxTokens: number;
   readonly depths: DepthLimits;
   readonly repetitions: RepetitionLimits;
+  readonly persistedQueries: PersistedQueries;
 }
 
 /** The heads of answers to documents that were never executed, since they or their variables are wrong. */
@@ -162,7 +164,7 @@ function executedBy(schema: GraphQLSchema, execute: Execute): Gateway {
 
 /** Apollo with what is used of it. Cache control and reporting cost a third of its speed and are of no use here. */
 export function createApolloServer(options: ApolloOptions): ApolloServer<RequestContext> {
-  const { schema, log, telemetry, maxTokens, depths, repetitions } = options;
+  const { schema, log, telemetry, maxTokens, persistedQueries, depths, repetitions } = options;
   const requests: RequestsOfErrors = new WeakMap();
   return new HttpApolloServer({
     gateway: executedBy(schema, createExecutor({ schema })),
@@ -170,6 +172,7 @@ export function createApolloServer(options: ApolloOptions): ApolloServer<Request
     // Mutations by POST only, and no simple requests from other sites' pages.
     csrfPrevention: true,
     allowBatchedHttpRequests: false,
+    persistedQueries: { cache: persistedQueries, ttl: null },
     hideSchemaDetailsFromClientErrors: true,
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,

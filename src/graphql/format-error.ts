@@ -17,6 +17,7 @@ const APOLLO_CODES: Readonly<Record<string, ErrorCode>> = {
   BAD_REQUEST: "BAD_INPUT",
   OPERATION_RESOLUTION_FAILURE: "BAD_INPUT",
   BAD_INPUT: "BAD_INPUT",
+  PERSISTED_QUERY_NOT_FOUND: "PERSISTED_QUERY_NOT_FOUND",
 };
 
 /** The requests that errors arose in: Apollo tells a formatter the error alone. */
@@ -32,7 +33,8 @@ export function formatError(log: Logger, requests: RequestsOfErrors) {
       if (known.cause !== undefined) log.warn({ err: known.cause, code: known.code }, known.message);
       return { message: known.message, ...place, extensions: extensionsOf(known) };
     }
-    const code = APOLLO_CODES[String(formatted.extensions?.["code"])];
+    const code =
+      APOLLO_CODES[String(formatted.extensions?.["code"])] ?? (isRefusedCall(thrown) ? "BAD_INPUT" : undefined);
     if (code !== undefined && (error instanceof GraphQLError || thrown instanceof GraphQLError)) {
       return { message: formatted.message, ...place, extensions: { code } };
     }
@@ -41,6 +43,13 @@ export function formatError(log: Logger, requests: RequestsOfErrors) {
     const message = "Something went wrong on our side. The request id finds it in the logs.";
     return { message, ...place, extensions: { code: "INTERNAL" satisfies ErrorCode, requestId } };
   };
+}
+
+/** What Apollo refuses without a code of its own, such as a document under another one's hash. */
+function isRefusedCall(thrown: unknown): boolean {
+  if (!(thrown instanceof GraphQLError) || thrown.originalError !== undefined) return false;
+  const http = thrown.extensions["http"] as { readonly status?: unknown } | undefined;
+  return http?.status === 400;
 }
 
 function publicErrorOf(error: unknown): PublicError | null {
