@@ -4,6 +4,7 @@
  * Without a tenant the policies match no row.
  */
 import { escapeLiteral } from "pg";
+import { AbandonedWork } from "../cache/single-flight.js";
 import type { DatabaseName } from "../database/database-name.js";
 import type { Pool, Preamble, Session, Transaction } from "../database/pool.js";
 import type { Statement } from "../database/statement.js";
@@ -95,7 +96,8 @@ export class TenantReads<D extends DatabaseName> implements Session<D> {
   }
 
   async #runNow<Row>(statement: Statement<D, Row>): Promise<Row[]> {
-    if (this.#ended) throw new Error("The request that these reads belong to has ended");
+    // An answer may be ready before all that was begun for it: a part that failed can make the rest useless.
+    if (this.#ended) throw new AbandonedWork("The request that these reads belong to has ended");
     if (this.#transaction === undefined) {
       await this.#enter();
       this.#transaction = await this.#pool.begin(this.#preamble);

@@ -1,3 +1,4 @@
+import { AbandonedWork } from "../../src/cache/single-flight.js";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { JsonValue } from "../../src/cache/json-value.js";
 import { TenantStates } from "../../src/tenancy/tenant-states.js";
@@ -237,6 +238,24 @@ test("the process keeps no more answers and no more bytes than it may", async ()
   const none = testCache(pool, { maxBytes: 0 });
   for (const campaign of [1, 1]) expect(await ask(none, campaign, campaign)).toEqual({ value: 1, ageSeconds: null });
   expect(none.layers).toEqual(["miss", "miss"]);
+});
+
+test("who joined a load that its own request has given up loads by itself, once for all of them", async () => {
+  const { pool } = testPool(databases.metricsUrl);
+  const cache = testCache(pool);
+  const question = questionOf(await createTenant(pool));
+  const { promise: givenUp, reject: giveUp } = Promise.withResolvers<number>();
+  const began = Promise.withResolvers<void>();
+  const first = cache.getOrLoad(question, "CLOSED", () => {
+    began.resolve();
+    return givenUp;
+  });
+  await began.promise;
+  const load = counter();
+  const others = [1, 2, 3].map(() => cache.getOrLoad(question, "CLOSED", load));
+  giveUp(new AbandonedWork("The request has ended"));
+  await expect(first).rejects.toThrow("The request has ended");
+  expect((await Promise.all(others)).map(({ value }) => value)).toEqual([1, 1, 1]);
 });
 
 test("with the database away nothing is served, however fresh", async () => {
