@@ -1,4 +1,5 @@
 import type { Session } from "../database/pool.js";
+import { requireStorableText } from "../database/storable-text.js";
 import type { CampaignId, TenantId } from "../ids.js";
 import type { Basis } from "../rollups/measures.js";
 import { bucketCounts, bucketStatement, readsNothing } from "./bucket-statement.js";
@@ -13,6 +14,11 @@ export interface CampaignsFilter {
   readonly tags?: readonly string[] | null | undefined;
   /** What whoever asks is limited to: any of these, beside the rest. */
   readonly visibleTags?: readonly string[] | null | undefined;
+}
+
+/** Throws BAD_INPUT for a tag that no campaign can have. */
+export function checkCampaignsFilter({ tags }: CampaignsFilter): void {
+  for (const tag of tags ?? []) requireStorableText(tag, ["filter", "tags"]);
 }
 
 /** One entry a bucket, over the tenant or over those of its campaigns that match. */

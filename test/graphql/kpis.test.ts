@@ -212,3 +212,12 @@ test("without a worker accepted events wait, and freshness counts them", async (
     await idle.stop();
   }
 });
+
+test("a tag that no campaign can have is the filter's fault", async () => {
+  const { key: ownKey } = await product.createTenant();
+  const query = `query ($filter: KpiFilter) {
+    kpis(range: { from: "2026-11-01T00:00:00Z", to: "2026-11-02T00:00:00Z" }, filter: $filter) { metrics { sent { unique } } }
+  }`;
+  const { errors } = await product.graphql(ownKey, query, { filter: { tags: ["a\u0000b"] } });
+  expect(errors).toMatchObject([{ path: ["kpis"], extensions: { code: "BAD_INPUT", field: ["filter", "tags"] } }]);
+});

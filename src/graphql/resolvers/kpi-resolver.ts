@@ -4,6 +4,7 @@ import type { Principal } from "../../access/principal.js";
 import { type CampaignId, uuidOfGlobalId } from "../../ids.js";
 import { Metrics } from "../../metrics/kpi.js";
 import { answeredRange, comparedRange, seriesBoundaries } from "../../metrics/ranges.js";
+import { checkCampaignsFilter } from "../../metrics/tenant-buckets.js";
 import type { TimeZoneId } from "../../time/time-zone.js";
 import { askedMeasures } from "../asked-measures.js";
 import type { RequestContext } from "../context.js";
@@ -56,7 +57,9 @@ export class KpiQueryResolver {
 function filterOf(filter: KpiFilterInput | null, { campaignTags: visibleTags }: Principal) {
   if (filter === null && visibleTags === null) return null;
   const campaignIds = filter?.campaignIds?.flatMap((id) => uuidOfGlobalId("Campaign", id) ?? []) ?? null;
-  return { campaignIds: campaignIds as CampaignId[] | null, tags: filter?.tags ?? null, visibleTags };
+  const wanted = { campaignIds: campaignIds as CampaignId[] | null, tags: filter?.tags ?? null, visibleTags };
+  checkCampaignsFilter(wanted);
+  return wanted;
 }
 
 @Resolver(() => KpiReportType)
