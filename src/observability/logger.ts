@@ -43,5 +43,8 @@ const FLUSH_MS = 100;
  * left is written when the process ends; a kill -9 loses it.
  */
 export function bufferedStderr(): DestinationStream {
-  return pino.destination({ dest: 2, sync: false, minLength: BUFFER_BYTES, periodicFlush: FLUSH_MS });
+  const stderr = pino.destination({ dest: 2, sync: false, minLength: BUFFER_BYTES, periodicFlush: FLUSH_MS });
+  // A terminal that was closed takes no lines any more, which is no reason to leave without having stopped.
+  stderr.on("error", () => undefined);
+  return stderr;
 }

@@ -7,6 +7,7 @@ import { recordEvents } from "../support/record-events.js";
 import { TEN_EVENTS } from "../support/ten-events.js";
 import { type RandomOperation, randomOperations } from "./random-operations.js";
 
+const SEED = 20_261_121;
 /** 20,000 before a release: `HOSTILE_RUNS=20000 npx vitest run test/hostile/random-operations.test.ts`. */
 const RUNS = Math.max(1, Number(process.env["HOSTILE_RUNS"] ?? 1_500));
 /** So many at the same time. */
@@ -137,6 +138,8 @@ test.each(["query", "mutation"] as const)(
       }),
       {
         numRuns: Math.ceil((RUNS * (operation === "query" ? 0.85 : 0.15)) / AT_ONCE),
+        // The same ones in every run of the suite, so that a change is what makes it fail; others in a long run.
+        ...(process.env["HOSTILE_RUNS"] === undefined && { seed: SEED }),
         endOnFailure: process.env["HOSTILE_SHRINK"] === undefined,
       },
     );
