@@ -1,4 +1,4 @@
-import { Pool as ConnectionPool, type PoolClient, type QueryResultRow } from "pg";
+import { Pool as ConnectionPool, type PoolClient, type QueryConfig, type QueryResult, type QueryResultRow } from "pg";
 import type { Logger } from "../observability/logger.js";
 import { driverErrorOf } from "./database-away.js";
 import type { DatabaseName } from "./database-name.js";
@@ -24,7 +24,7 @@ export interface PoolOptions<D extends DatabaseName> {
   readonly onStatement?: (name: string, seconds: number, failed: boolean) => void;
 }
 
-/** Runs statements inside one transaction, one at a time and in order. */
+/** Runs statements inside one transaction, in the order in which they are asked for. */
 export interface Session<D extends DatabaseName> {
   run<Row>(statement: Statement<D, Row>): Promise<Row[]>;
 }
@@ -47,8 +47,9 @@ export class Pool<D extends DatabaseName> {
       // Kept for good: a dropped connection takes its prepared statements with it.
       idleTimeoutMillis: 0,
       connectionTimeoutMillis: options.waitTimeoutMs,
-      ...(options.answerTimeoutMs !== undefined && { query_timeout: options.answerTimeoutMs }),
       keepAlive: true,
+      // Statements are sent before those ahead of them are answered: a request of three goes there and back twice, not five times.
+      pipeline: true,
       application_name: "mailtally",
       types: valueParsers,
     });
@@ -81,18 +82,12 @@ export class Pool<D extends DatabaseName> {
     }
   }
 
-  /** A transaction that the caller ends, exactly once, by commit() or rollback(). */
+  /** A transaction that the caller ends, exactly once, by commit() or rollback(). What fails of the preamble fails what is run in it. */
   async begin(preamble: Preamble): Promise<Transaction<D>> {
     const client = await this.#pool.connect().catch((error: unknown) => {
       throw driverErrorOf(error);
     });
-    try {
-      await client.query(preamble);
-    } catch (error) {
-      client.release(true);
-      throw driverErrorOf(error);
-    }
-    return new Transaction(client, this.#options);
+    return new Transaction(client, preamble, this.#options);
   }
 
   async stop(): Promise<void> {
@@ -103,12 +98,17 @@ export class Pool<D extends DatabaseName> {
 export class Transaction<D extends DatabaseName> implements Session<D> {
   readonly #client: PoolClient;
   readonly #options: PoolOptions<D>;
+  readonly #begun: Promise<unknown>;
+  #unanswered = 0;
   /** A statement still has no answer: nothing sent after it would get one either. */
   #isSilent = false;
 
-  constructor(client: PoolClient, options: PoolOptions<D>) {
+  constructor(client: PoolClient, preamble: Preamble, options: PoolOptions<D>) {
     this.#client = client;
     this.#options = options;
+    this.#begun = this.#send({ text: preamble });
+    // Told by what is run in it.
+    this.#begun.catch(() => undefined);
   }
 
   async run<Row>(statement: Statement<D, Row>): Promise<Row[]> {
@@ -116,15 +116,17 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
     let failed = true;
     try {
       const values = statement.values as unknown[];
-      const result = await this.#client.query<Row & QueryResultRow>(
-        this.#options.preparedStatements && statement.isPrepared !== false
-          ? { name: statement.name, text: statement.text, values }
-          : { text: statement.text, values },
-      );
+      const [, result] = await Promise.all([
+        this.#begun,
+        this.#send<Row & QueryResultRow>(
+          this.#options.preparedStatements && statement.isPrepared !== false
+            ? { name: statement.name, text: statement.text, values }
+            : { text: statement.text, values },
+        ),
+      ]);
       failed = false;
       return result.rows;
     } catch (thrown) {
-      this.#isSilent ||= isAnswerTimeout(thrown);
       const error = driverErrorOf(thrown);
       if (error instanceof Error) Object.assign(error, { statement: statement.name });
       throw error;
@@ -134,10 +136,11 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
   }
 
   async commit(): Promise<void> {
-    await this.#client.query("commit").catch((error: unknown) => {
-      this.#isSilent ||= isAnswerTimeout(error);
+    try {
+      await Promise.all([this.#begun, this.#send({ text: "commit" })]);
+    } catch (error) {
       throw driverErrorOf(error);
-    });
+    }
     this.#client.release();
   }
 
@@ -148,10 +151,31 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
       return;
     }
     try {
-      await this.#client.query("rollback");
+      await this.#send({ text: "rollback" });
       this.#client.release();
     } catch {
       this.#client.release(true);
+    }
+  }
+
+  async #send<Row extends QueryResultRow>(query: QueryConfig): Promise<QueryResult<Row>> {
+    const { stream } = this.#client.connection;
+    // What is sent in one go, such as BEGIN and the first statement, leaves in one piece.
+    stream.cork();
+    process.nextTick(() => stream.uncork());
+    const { answerTimeoutMs } = this.#options;
+    this.#unanswered++;
+    try {
+      return await this.#client.query<Row>({
+        ...query,
+        // Those ahead of it may take theirs first.
+        ...(answerTimeoutMs !== undefined && { query_timeout: answerTimeoutMs * this.#unanswered }),
+      });
+    } catch (error) {
+      this.#isSilent ||= isAnswerTimeout(error);
+      throw error;
+    } finally {
+      this.#unanswered--;
     }
   }
 }

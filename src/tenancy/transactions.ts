@@ -71,14 +71,16 @@ export function beginSnapshot<D extends DatabaseName>(pool: Pool<D>): Promise<Tr
 
 /**
  * A request's reads of one database: a read-only transaction that begins at the first statement and ends with the request.
- * Statements run one after another. After one has failed the next begins a new transaction, so that a failed part of an
- * answer does not take the other parts with it.
+ * What is asked for at once is sent at once. After a statement has failed, those that were sent behind it and the next ones
+ * run in a new transaction, so that a failed part of an answer does not take the other parts with it.
  */
 export class TenantReads<D extends DatabaseName> implements Session<D> {
   readonly #pool: Pool<D>;
   readonly #preamble: Preamble;
   readonly #enter: () => Promise<void>;
-  #transaction: Transaction<D> | undefined;
+  #transaction: Promise<Transaction<D>> | undefined;
+  /** The end of the last transaction that failed: a request has one connection at a time. */
+  #failed: Promise<void> | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #ended = false;
 
@@ -90,34 +92,48 @@ export class TenantReads<D extends DatabaseName> implements Session<D> {
   }
 
   run<Row>(statement: Statement<D, Row>): Promise<Row[]> {
-    const result = this.#last.then(() => this.#runNow(statement));
-    this.#last = result.catch(() => undefined);
+    const result = this.#runNow(statement);
+    this.#last = Promise.allSettled([this.#last, result]);
     return result;
   }
 
   async #runNow<Row>(statement: Statement<D, Row>): Promise<Row[]> {
     // An answer may be ready before all that was begun for it: a part that failed can make the rest useless.
     if (this.#ended) throw new AbandonedWork("The request that these reads belong to has ended");
-    if (this.#transaction === undefined) {
-      await this.#enter();
-      this.#transaction = await this.#pool.begin(this.#preamble);
-    }
+    const begun = (this.#transaction ??= this.#begin());
     try {
-      return await this.#transaction.run(statement);
+      const transaction = await begun;
+      return await transaction.run(statement);
     } catch (error) {
-      const failed = this.#transaction;
-      this.#transaction = undefined;
-      await failed.rollback();
-      throw error;
+      // Its answers come in order: who finds the transaction still there was the first to fail.
+      const isFirst = this.#transaction === begun;
+      if (isFirst) {
+        this.#transaction = undefined;
+        this.#failed = endOf(begun);
+      }
+      await this.#failed;
+      if (isFirst) throw error;
+      return this.#runNow(statement);
     }
+  }
+
+  async #begin(): Promise<Transaction<D>> {
+    await this.#enter();
+    return this.#pool.begin(this.#preamble);
   }
 
   /** Waits for what is running and gives the connection back. Never throws. */
   async end(): Promise<void> {
-    await this.#last;
+    for (let last; last !== this.#last;) await (last = this.#last);
     this.#ended = true;
     // Nothing was written, so a rollback is as good as a commit and cannot fail the answer.
-    await this.#transaction?.rollback();
+    if (this.#transaction !== undefined) await endOf(this.#transaction);
     this.#transaction = undefined;
   }
+}
+
+/** Never throws: what did not begin has nothing to end. */
+async function endOf(begun: Promise<Transaction<DatabaseName>>): Promise<void> {
+  const transaction = await begun.catch(() => null);
+  await transaction?.rollback();
 }
