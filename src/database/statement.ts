@@ -25,3 +25,22 @@ export function defineStatement<D extends DatabaseName, Values extends readonly 
   if (name.length > MAX_NAME_CHARS) throw new RangeError(`PostgreSQL would cut the statement's name ${name}`);
   return (...values) => ({ database, name, text, values });
 }
+
+/**
+ * Statements of one kind whose texts follow from what is asked for. Each that is prepared is kept by every connection for good,
+ * and clients can ask for more shapes than a server has room for: those past the first so many are run without.
+ */
+export function defineShapes<D extends DatabaseName, Values extends readonly unknown[], Row>(
+  database: D,
+  maxPrepared: number,
+): (name: string, text: () => string) => (...values: Values) => Statement<D, Row> {
+  const shapes = new Map<string, (...values: Values) => Statement<D, Row>>();
+  return (name, text) => {
+    const known = shapes.get(name);
+    if (known !== undefined) return known;
+    const define = defineStatement<D, Values, Row>(database, name, text());
+    if (shapes.size >= maxPrepared) return (...values) => ({ ...define(...values), isPrepared: false });
+    shapes.set(name, define);
+    return define;
+  };
+}

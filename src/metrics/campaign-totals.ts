@@ -1,5 +1,5 @@
 import type { Session } from "../database/pool.js";
-import { defineStatement } from "../database/statement.js";
+import { defineShapes } from "../database/statement.js";
 import type { CampaignId, TenantId } from "../ids.js";
 import { parseMeasures, parseRevenue } from "./cells.js";
 import { type Counts, EMPTY_COUNTS } from "./counts.js";
@@ -11,19 +11,7 @@ interface TotalRow {
   readonly revenue: string | null;
 }
 
-type Define = ReturnType<typeof defineStatement<"metrics", [TenantId, readonly CampaignId[]], TotalRow>>;
-const statements = new Map<string, Define>();
-/** As in bucket-statement.ts: so many shapes are prepared, and more are run without. */
-const MAX_PREPARED = 100;
-
-function totalsStatement(set: MeasureSet): Define {
-  const kept = statements.get(set.key);
-  if (kept !== undefined) return kept;
-  const define: Define = defineStatement("metrics", `metrics.find_campaign_totals.${set.key}`, totalsText(set));
-  if (statements.size >= MAX_PREPARED) return (...values) => ({ ...define(...values), isPrepared: false });
-  statements.set(set.key, define);
-  return define;
-}
+const totalsOf = defineShapes<"metrics", [TenantId, readonly CampaignId[]], TotalRow>("metrics", 100);
 
 /** One text for all counts: reading a column each costs the client twice as much. */
 function totalsText({ measures, revenue }: MeasureSet): string {
@@ -45,7 +33,7 @@ export async function readCampaignTotals(
 ): Promise<Map<CampaignId, Counts>> {
   const totals = new Map<CampaignId, Counts>(campaignIds.map((id) => [id, EMPTY_COUNTS]));
   if (totals.size === 0 || isEmpty(set)) return totals;
-  const findTotals = totalsStatement(set);
+  const findTotals = totalsOf(`metrics.find_campaign_totals.${set.key}`, () => totalsText(set));
   for (const row of await session.run(findTotals(tenantId, [...totals.keys()]))) {
     const revenue = row.revenue === null ? {} : parseRevenue(row.revenue);
     totals.set(row.campaign_id, { measures: row.measures === "" ? [] : parseMeasures(row.measures), revenue });
