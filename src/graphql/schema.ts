@@ -1,7 +1,8 @@
 import "reflect-metadata";
 import { createHash } from "node:crypto";
-import { type GraphQLSchema, isInterfaceType, printSchema } from "graphql";
+import { type GraphQLField, type GraphQLSchema, isInterfaceType, isObjectType, printSchema } from "graphql";
 import { buildSchemaSync } from "type-graphql";
+import { campaignMetrics, campaignSeries } from "./campaign-numbers.js";
 import type { RequestContext } from "./context.js";
 import { ApiKeyResolver } from "./resolvers/api-key-resolver.js";
 import { ApiKeyUsageResolver } from "./resolvers/api-key-usage-resolver.js";
@@ -52,11 +53,29 @@ export function buildPublicSchema(): GraphQLSchema {
     // Each object names its type. type-graphql makes a promise of that, for which compiled operations have no place.
     if (isInterfaceType(type)) type.resolveType = undefined;
   }
-  // As they come: type-graphql would make an instance of every event, which takes as long as to judge it.
-  const { recordEvents: field } = schema.getMutationType()?.getFields() ?? {};
-  if (field === undefined) throw new Error("The schema takes no events");
-  field.resolve = (_root, { input }: RecordEventsArgs, context: RequestContext) => recordEvents(input, context);
+  for (const [type, fields] of Object.entries(AS_THEY_COME)) {
+    for (const [name, resolve] of Object.entries(fields)) fieldOf(schema, type, name).resolve = resolve;
+  }
   return schema;
+}
+
+/**
+ * Fields that are resolved once for each event or campaign of a call, with their arguments as graphql-js has them: type-graphql
+ * makes an instance of each of them, for an event as long as judging it takes.
+ */
+const AS_THEY_COME = {
+  Mutation: {
+    recordEvents: (_root: unknown, { input }: RecordEventsArgs, context: RequestContext) =>
+      recordEvents(input, context),
+  },
+  Campaign: { metrics: campaignMetrics, series: campaignSeries },
+} as const;
+
+function fieldOf(schema: GraphQLSchema, type: string, name: string): GraphQLField<unknown, unknown> {
+  const object = schema.getType(type);
+  const field = isObjectType(object) ? object.getFields()[name] : undefined;
+  if (field === undefined) throw new Error(`The schema has no ${type}.${name}`);
+  return field as GraphQLField<unknown, unknown>;
 }
 
 /** The same for schemas that say the same. */

@@ -4,19 +4,17 @@ import { countCampaigns, readCampaignPage } from "../../campaigns/campaign-pages
 import { findCampaignByExternalId } from "../../campaigns/find-campaigns.js";
 import { PublicError } from "../../errors.js";
 import { type CampaignId, uuidOfGlobalId } from "../../ids.js";
-import { Metrics } from "../../metrics/kpi.js";
 import type { LinkKey } from "../../ids.js";
 import type { LinkRow } from "../../metrics/link-pages.js";
 import { pageOf, readBounds, rowsToFetch } from "../../pages/page.js";
 import { readPageArguments } from "../../pages/page-arguments.js";
 import type { TimeZoneId } from "../../time/time-zone.js";
-import { askedMeasures } from "../asked-measures.js";
 import { campaignFilterOf, campaignOrderOf } from "../campaign-arguments.js";
 import { campaignOf } from "../campaign-node.js";
+import { campaignMetrics, campaignSeries } from "../campaign-numbers.js";
 import { connectionOf } from "../connection.js";
 import type { RequestContext } from "../context.js";
 import { GranularityEnum, type GranularityName } from "../enums.js";
-import { partialUntil, pointsOf } from "../metrics-points.js";
 import { BigIntScalar, TimeZoneScalar } from "../scalars.js";
 import { Versioned } from "../versioned.js";
 import {
@@ -111,26 +109,17 @@ export class CampaignFieldResolver {
     description: "Every count and rate. Without a range: everything so far. Needs the scope READ_METRICS.",
   })
   async metrics(
-    @Root() { campaignId }: CampaignType,
+    @Root() campaign: CampaignType,
     @Arg("range", () => DateTimeRangeInput, {
       nullable: true,
       description: "Left out: everything so far, on which both bases agree.",
     })
     range: DateTimeRangeInput | null,
-    @Args(() => MeasureArgs) { basis, ...view }: MeasureArgs,
+    @Args(() => MeasureArgs) measures: MeasureArgs,
     @Ctx() context: RequestContext,
     @Info() info: GraphQLResolveInfo,
   ): Promise<MetricsType> {
-    const set = askedMeasures(info, [], view);
-    const { loaders, bucketSets } = context.require("READ_METRICS");
-    if (range === null || range === undefined) {
-      return new Metrics(await loaders.campaignTotals.load({ campaignId, set }), set, null, view);
-    }
-    const buckets = bucketSets.whole(range, basis);
-    const [counts] = await loaders.campaignBuckets.load({ campaignId, buckets, set });
-    const [from, to] = buckets.boundaries;
-    if (counts === undefined || from === undefined || to === undefined) throw new Error("A range has one bucket");
-    return new Metrics(counts, set, { from, to }, view);
+    return campaignMetrics(campaign, { range, ...measures }, context, info);
   }
 
   @Versioned()
@@ -138,7 +127,7 @@ export class CampaignFieldResolver {
     description: "The range in buckets, at most 3,000, without holes. Needs the scope READ_METRICS.",
   })
   async series(
-    @Root() { campaignId }: CampaignType,
+    @Root() campaign: CampaignType,
     @Arg("range", () => DateTimeRangeInput, { description: "From when to when." }) range: DateTimeRangeInput,
     @Arg("granularity", () => GranularityEnum, { description: "The length of the buckets." })
     granularity: GranularityName,
@@ -147,17 +136,11 @@ export class CampaignFieldResolver {
       description: "Where days begin. Left out: the tenant's zone.",
     })
     timeZone: TimeZoneId | null,
-    @Args(() => MeasureArgs) { basis, ...view }: MeasureArgs,
+    @Args(() => MeasureArgs) measures: MeasureArgs,
     @Ctx() context: RequestContext,
     @Info() info: GraphQLResolveInfo,
   ): Promise<MetricsPointType[]> {
-    const set = askedMeasures(info, ["metrics"], view);
-    const tenant = context.require("READ_METRICS");
-    const zone = timeZone ?? (await tenant.state()).timeZone;
-    const buckets = tenant.bucketSets.series(range, granularity, zone, basis);
-    const counts = await tenant.loaders.campaignBuckets.load({ campaignId, buckets, set });
-    tenant.answerLife.endsBy(partialUntil(buckets.boundaries, tenant.now));
-    return pointsOf(buckets.boundaries, counts, set, view, tenant.now);
+    return campaignSeries(campaign, { range, granularity, timeZone, ...measures }, context, info);
   }
 
   @Versioned()
