@@ -109,7 +109,10 @@ export class TenantReads<D extends DatabaseName> implements Session<D> {
       const isFirst = this.#transaction === begun;
       if (isFirst) {
         this.#transaction = undefined;
-        this.#failed = endOf(begun);
+        this.#failed = begun.then(
+          (transaction) => transaction.rollback(),
+          () => undefined,
+        );
       }
       await this.#failed;
       if (isFirst) throw error;
@@ -127,13 +130,8 @@ export class TenantReads<D extends DatabaseName> implements Session<D> {
     for (let last; last !== this.#last;) await (last = this.#last);
     this.#ended = true;
     // Nothing was written, so a rollback is as good as a commit and cannot fail the answer.
-    if (this.#transaction !== undefined) await endOf(this.#transaction);
+    const transaction = await this.#transaction?.catch(() => undefined);
     this.#transaction = undefined;
+    transaction?.leave();
   }
-}
-
-/** Never throws: what did not begin has nothing to end. */
-async function endOf(begun: Promise<Transaction<DatabaseName>>): Promise<void> {
-  const transaction = await begun.catch(() => null);
-  await transaction?.rollback();
 }

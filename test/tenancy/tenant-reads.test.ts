@@ -72,7 +72,7 @@ test("what a request asks for at once is answered in one transaction of its tena
   expect(new Set(answers.map(({ transaction }) => transaction)).size).toBe(1);
 });
 
-test("BEGIN leaves with the first statement, and what is asked for at once in one piece", async () => {
+test("BEGIN leaves with the first statement, what is asked for at once in one piece, and the end with the next beginning", async () => {
   const databases = await createTestDatabases();
   const { url, pieces, stop } = await countPieces(databases.eventsUrl);
   const pool = new Pool({ database: "events", url, maxConnections: 1, ...COMMON });
@@ -90,7 +90,13 @@ test("BEGIN leaves with the first statement, and what is asked for at once in on
   expect(pieces() - before).toBe(1);
   await Promise.all([reads.run(see(2)), reads.run(see(3))]);
   expect(pieces() - before).toBe(2);
+  // The end of one request and the beginning of the next, which has waited for its connection.
+  const next = new TenantReads(pool, newTenantId());
+  const waiting = next.run(see(4));
   await reads.end();
+  await waiting;
+  expect(pieces() - before).toBe(3);
+  await next.end();
 });
 
 test("a statement that fails does not take those with it that were sent behind it, nor the next ones", async () => {
