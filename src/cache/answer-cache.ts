@@ -1,10 +1,11 @@
 /**
- * Whole answers as they go over the wire, in the process and in Redis. They lie where addressOf says, as the parts of answers
+ * Whole answers as they go over the wire, in the process and in Redis. They lie where placeOf says, as the parts of answers
  * in cache.ts do, and keep what that promises: the version in the address was read before anything of the answer was loaded.
  * Nothing of them is parsed or printed again between Redis and the socket.
  */
-import { LRUCache } from "lru-cache";
 import type { CacheLayer } from "./cache.js";
+import type { Place } from "./cache-key.js";
+import { NewestAnswers } from "./newest-answers.js";
 import type { RedisLayer } from "./redis-layer.js";
 
 export interface WholeAnswer {
@@ -35,19 +36,20 @@ const MAX_HEAD_BYTES = 200;
 
 export class AnswerCache {
   readonly #redis: RedisLayer | null;
-  readonly #process: LRUCache<string, Stored>;
+  readonly #process: NewestAnswers<Stored>;
   readonly #onHit: (layer: CacheLayer) => void;
   readonly #now: () => number;
 
   constructor({ redis, maxBytes, onHit = () => undefined, now = () => Date.now() }: AnswerCacheOptions) {
     this.#redis = redis;
-    this.#process = new LRUCache({ maxSize: Math.max(1, maxBytes) });
+    this.#process = new NewestAnswers({ maxBytes });
     this.#onHit = onHit;
     this.#now = now;
   }
 
   /** Null where there is none. Never rejects. */
-  async get(address: string): Promise<WholeAnswer | null> {
+  async get(place: Place): Promise<WholeAnswer | null> {
+    const { address } = place;
     const kept = this.#process.get(address);
     if (kept !== undefined && this.#now() < kept.expiresAt) return this.#found(kept, "process");
     const text = this.#redis === null ? null : await this.#redis.getBytes(address);
@@ -56,21 +58,21 @@ export class AnswerCache {
       this.#onHit("miss");
       return null;
     }
-    this.#keep(address, stored);
+    this.#keep(place, stored);
     return this.#found(stored, "redis");
   }
 
   /** `expiresAt`: milliseconds since the Unix epoch. What is too large is not kept. */
-  set(address: string, answer: WholeAnswer, expiresAt: number): void {
+  set(place: Place, answer: WholeAnswer, expiresAt: number): void {
     const ttlMs = Math.floor(expiresAt - this.#now());
     if (ttlMs < 1 || answer.body.length > MAX_ANSWER_BYTES) return;
     const stored = { expiresAt, answer };
-    this.#keep(address, stored);
-    this.#redis?.set(address, writeStored(stored), ttlMs);
+    this.#keep(place, stored);
+    this.#redis?.set(place.address, writeStored(stored), ttlMs);
   }
 
-  #keep(address: string, stored: Stored): void {
-    this.#process.set(address, stored, { size: BYTES_PER_ENTRY + stored.answer.body.length });
+  #keep(place: Place, stored: Stored): void {
+    this.#process.set(place, stored, BYTES_PER_ENTRY + stored.answer.body.length);
   }
 
   #found({ answer }: Stored, layer: CacheLayer): WholeAnswer {

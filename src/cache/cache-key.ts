@@ -19,8 +19,19 @@ export interface CacheKey {
   readonly args: JsonValue;
 }
 
+/** Where an answer lies, and of which state of whose data it is. */
+export interface Place {
+  readonly address: string;
+  readonly tenantId: TenantId;
+  readonly version: number;
+}
+
 /** Part of every address, so that programs of two versions never read each other's answers. */
 const CACHE_FORMAT = 1;
+
+export function placeOf(key: CacheKey): Place {
+  return { address: addressOf(key), tenantId: key.tenantId, version: key.version };
+}
 
 /** Where the answer lies, in the process and in Redis. Operators can read the tenant in it, and nothing else. */
 export function addressOf(key: CacheKey): string {

@@ -3,11 +3,12 @@
  * of where the answer lies: see tenant-states.ts. From that follows what the cache promises:
  *   - an answer is served only while the database still names the version that was read before the answer was loaded;
  *   - whoever shares a load that already runs has read the same version, so the load shows at least what they may expect;
- *   - nothing has to be invalidated: what is out of date is never asked for again, and goes by age or for want of room.
+ *   - nothing has to be invalidated: what is out of date is never asked for again. The process drops it when it keeps something newer
+ *     of the tenant (newest-answers.ts), from Redis it goes by age.
  * It holds only if `load` sees what was committed before it is called: it must not read from an older snapshot or a replica.
  * Two installations that hold the same tenants must not share a Redis database.
  */
-import { addressOf, type CacheKey } from "./cache-key.js";
+import { type CacheKey, type Place, placeOf } from "./cache-key.js";
 import type { JsonValue } from "./json-value.js";
 import { ProcessLayer, type StoredAnswer } from "./process-layer.js";
 import type { RedisLayer } from "./redis-layer.js";
@@ -21,7 +22,6 @@ export interface CacheOptions {
   /** Null where there is none: every process then keeps its own answers only. */
   readonly redis: RedisLayer | null;
   readonly ttlSeconds?: Readonly<Record<TtlClass, number>>;
-  readonly maxEntries?: number;
   /** Of the answers in the process, about. */
   readonly maxBytes?: number;
   readonly onHit?: (layer: CacheLayer) => void;
@@ -38,7 +38,6 @@ export interface CachedAnswer<T> {
   readonly expiresAt: number;
 }
 
-const DEFAULT_MAX_ENTRIES = 10_000;
 const DEFAULT_MAX_BYTES = 64 * 1024 ** 2;
 
 interface Found {
@@ -56,10 +55,7 @@ export class Cache {
 
   constructor(options: CacheOptions) {
     this.#redis = options.redis;
-    this.#process = new ProcessLayer({
-      maxEntries: options.maxEntries ?? DEFAULT_MAX_ENTRIES,
-      maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES,
-    });
+    this.#process = new ProcessLayer({ maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES });
     this.#ttlSeconds = options.ttlSeconds ?? DEFAULT_TTL_SECONDS;
     this.#onHit = options.onHit ?? (() => undefined);
     this.#now = options.now ?? (() => Date.now());
@@ -67,11 +63,12 @@ export class Cache {
 
   /** The answer to the key's question, loaded where none is found. Rejects with what `load` throws, which is not kept. */
   async getOrLoad<T>(key: CacheKey, ttlClass: TtlClass, load: () => Promise<T>): Promise<CachedAnswer<T>> {
-    const address = addressOf(key);
+    const place = placeOf(key);
+    const { address } = place;
     const kept = this.#process.get(address, this.#now());
     if (kept !== undefined) return this.#deliver({ layer: "process", answer: kept }, "process");
     const { joined, result } = this.#flights.run(address, () =>
-      this.#find(address, this.#ttlSeconds[ttlClass] * 1000, load),
+      this.#find(place, this.#ttlSeconds[ttlClass] * 1000, load),
     );
     const found = await result;
     return this.#deliver(found, joined ? "process" : found.layer);
@@ -82,16 +79,17 @@ export class Cache {
     return this.#now() + this.#ttlSeconds[ttlClass] * 1000;
   }
 
-  async #find(address: string, ttlMs: number, load: () => Promise<unknown>): Promise<Found> {
+  async #find(place: Place, ttlMs: number, load: () => Promise<unknown>): Promise<Found> {
+    const { address } = place;
     const shared = this.#redis === null ? null : readStored(await this.#redis.get(address));
     if (shared !== null && this.#now() < shared.expiresAt) {
-      this.#process.set(address, shared);
+      this.#process.set(place, shared);
       return { layer: "redis", answer: shared };
     }
     const value = (await load()) as JsonValue;
     const storedAt = this.#now();
     const answer: StoredAnswer = { storedAt, expiresAt: storedAt + ttlMs, value };
-    this.#process.set(address, answer);
+    this.#process.set(place, answer);
     this.#redis?.set(address, JSON.stringify(answer), ttlMs);
     return { layer: "miss", answer };
   }

@@ -1,5 +1,6 @@
-import { LRUCache } from "lru-cache";
+import type { Place } from "./cache-key.js";
 import { freezeAndWeigh, type JsonValue } from "./json-value.js";
+import { NewestAnswers } from "./newest-answers.js";
 
 /** An answer as it is kept. Times are milliseconds since the Unix epoch. */
 export interface StoredAnswer {
@@ -9,15 +10,14 @@ export interface StoredAnswer {
 }
 
 /** What an entry takes besides its value: the address, the record, its place in the list. */
-const BYTES_PER_ENTRY = 400;
+const BYTES_PER_ENTRY = 500;
 
-/** The answers that this process keeps, as many as its limits allow; the least recently used go first. */
+/** The answers that this process keeps. */
 export class ProcessLayer {
-  readonly #answers: LRUCache<string, StoredAnswer>;
+  readonly #answers: NewestAnswers<StoredAnswer>;
 
-  constructor(limits: { readonly maxEntries: number; readonly maxBytes: number }) {
-    // No room at all is room for less than any entry takes: lru-cache takes 0 for no limit.
-    this.#answers = new LRUCache({ max: limits.maxEntries, maxSize: Math.max(1, limits.maxBytes) });
+  constructor(limits: { readonly maxBytes: number }) {
+    this.#answers = new NewestAnswers(limits);
   }
 
   get(address: string, now: number): StoredAnswer | undefined {
@@ -28,7 +28,7 @@ export class ProcessLayer {
   }
 
   /** Freezes the value, since all who find it get the same object. An answer larger than all there is room for is not kept. */
-  set(address: string, answer: StoredAnswer): void {
-    this.#answers.set(address, answer, { size: BYTES_PER_ENTRY + freezeAndWeigh(answer.value) });
+  set(place: Place, answer: StoredAnswer): void {
+    this.#answers.set(place, answer, BYTES_PER_ENTRY + freezeAndWeigh(answer.value));
   }
 }

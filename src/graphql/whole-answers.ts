@@ -9,7 +9,7 @@
 import { createHash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import type { AnswerCache, WholeAnswer } from "../cache/answer-cache.js";
-import { addressOf } from "../cache/cache-key.js";
+import { placeOf } from "../cache/cache-key.js";
 import type { RequestContext } from "./context.js";
 
 /** What was posted, and the head that bears on the answer. */
@@ -57,10 +57,10 @@ export class WholeAnswers {
     const { version } = state;
     const name = "whole_answer";
     const args = [this.#release, call];
-    const address = addressOf({ tenantId, version, authority: principal.authority, name, args });
+    const place = placeOf({ tenantId, version, authority: principal.authority, name, args });
     return {
-      found: await this.#cache.get(address),
-      keep: (answer) => this.#cache.set(address, answer, tenant.answerLife.endsAt),
+      found: await this.#cache.get(place),
+      keep: (answer) => this.#cache.set(place, answer, tenant.answerLife.endsAt),
     };
   }
 }

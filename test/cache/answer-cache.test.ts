@@ -3,7 +3,8 @@ import { Redis } from "ioredis";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { AnswerCache, type WholeAnswer } from "../../src/cache/answer-cache.js";
 import type { CacheLayer } from "../../src/cache/cache.js";
-import { testRedisLayer } from "../support/cache-rig.js";
+import type { Place } from "../../src/cache/cache-key.js";
+import { newTenantId, testRedisLayer } from "../support/cache-rig.js";
 import { startRedis, testRedisUrl } from "../support/test-redis.js";
 import { waitFor } from "../support/wait-for.js";
 
@@ -11,7 +12,11 @@ const answer = (text: string): WholeAnswer => ({
   contentType: "application/json; charset=utf-8",
   body: Buffer.from(text),
 });
-const newAddress = () => `mailtally:test:${randomUUID()}`;
+const newPlace = (tenantId = newTenantId(), version = 1): Place => ({
+  address: `mailtally:test:${randomUUID()}`,
+  tenantId,
+  version,
+});
 const soon = () => Date.now() + 60_000;
 
 function process(
@@ -25,38 +30,38 @@ function process(
 }
 
 /** The text of a kept answer, once there is one: what is set is only on its way to Redis. */
-async function read({ cache }: ReturnType<typeof process>, address: string): Promise<WholeAnswer> {
+async function read({ cache }: { readonly cache: AnswerCache }, place: Place): Promise<WholeAnswer> {
   let found: WholeAnswer | null = null;
-  await waitFor(async () => (found = await cache.get(address)) !== null, { what: "the answer" });
+  await waitFor(async () => (found = await cache.get(place)) !== null, { what: "the answer" });
   return found!;
 }
 
 test("another process finds an answer in Redis, byte for byte, and keeps it", async () => {
-  const address = newAddress();
+  const place = newPlace();
   const [one, other] = [process({ redisUrl: testRedisUrl() }), process({ redisUrl: testRedisUrl() })];
   const text = '{"data":{"name":"Ünïcode\\n🦦"}}\n';
   await waitFor(
     async () => {
-      one.cache.set(address, answer(text), soon());
-      return (await other.cache.get(address)) !== null;
+      one.cache.set(place, answer(text), soon());
+      return (await other.cache.get(place)) !== null;
     },
     { what: "Redis" },
   );
-  expect(await read(other, address)).toEqual(answer(text));
+  expect(await read(other, place)).toEqual(answer(text));
   expect(other.layers.slice(-2)).toEqual(["redis", "process"]);
 });
 
 test("an answer is gone when its time is over, in the process and in Redis", async () => {
   let now = Date.now();
   const one = process({ now: () => now });
-  const address = newAddress();
-  one.cache.set(address, answer("{}"), now + 1_000);
+  const place = newPlace();
+  one.cache.set(place, answer("{}"), now + 1_000);
   now += 999;
-  expect(await one.cache.get(address)).toEqual(answer("{}"));
+  expect(await one.cache.get(place)).toEqual(answer("{}"));
   now += 1;
-  expect(await one.cache.get(address)).toBeNull();
-  one.cache.set(address, answer("{}"), now);
-  expect(await one.cache.get(address)).toBeNull();
+  expect(await one.cache.get(place)).toBeNull();
+  one.cache.set(place, answer("{}"), now);
+  expect(await one.cache.get(place)).toBeNull();
 });
 
 describe("what lies in Redis and is no answer is a miss:", () => {
@@ -64,32 +69,32 @@ describe("what lies in Redis and is no answer is a miss:", () => {
     const redis = new Redis(testRedisUrl());
     onTestFinished(() => redis.disconnect());
     const one = process({ redisUrl: testRedisUrl() });
-    const address = newAddress();
-    await redis.set(address, text, "PX", 60_000);
-    await waitFor(async () => (await one.cache.get(address)) === null && one.layers.length > 0, { what: "an answer" });
+    const place = newPlace();
+    await redis.set(place.address, text, "PX", 60_000);
+    await waitFor(async () => (await one.cache.get(place)) === null && one.layers.length > 0, { what: "an answer" });
     expect(one.layers).toEqual(["miss"]);
   });
 });
 
 test("answers past the room there is are not kept, and a very large one never is", async () => {
   const small = process({ maxBytes: 5_000 });
-  const addresses = [newAddress(), newAddress(), newAddress()] as const;
-  for (const address of addresses) small.cache.set(address, answer("x".repeat(1_500)), soon());
-  expect(await small.cache.get(addresses[0])).toBeNull();
-  expect(await small.cache.get(addresses[2])).not.toBeNull();
+  const places = [newPlace(), newPlace(), newPlace()] as const;
+  for (const place of places) small.cache.set(place, answer("x".repeat(1_500)), soon());
+  expect(await small.cache.get(places[0])).toBeNull();
+  expect(await small.cache.get(places[2])).not.toBeNull();
   const large = process({ maxBytes: 10_000_000 });
-  large.cache.set(addresses[0], answer("x".repeat(1_000_001)), soon());
-  expect(await large.cache.get(addresses[0])).toBeNull();
+  large.cache.set(places[0], answer("x".repeat(1_000_001)), soon());
+  expect(await large.cache.get(places[0])).toBeNull();
   const none = process({ maxBytes: 0 });
-  none.cache.set(addresses[0], answer("{}"), soon());
-  expect(await none.cache.get(addresses[0])).toBeNull();
+  none.cache.set(places[0], answer("{}"), soon());
+  expect(await none.cache.get(places[0])).toBeNull();
 });
 
 test("without Redis, as with one that dies, answers are kept in the process", async () => {
   const redis = await startRedis();
   const one = process({ redisUrl: redis.url });
   await redis.kill();
-  const address = newAddress();
-  one.cache.set(address, answer("{}"), soon());
-  expect(await one.cache.get(address)).toEqual(answer("{}"));
+  const place = newPlace();
+  one.cache.set(place, answer("{}"), soon());
+  expect(await one.cache.get(place)).toEqual(answer("{}"));
 });
