@@ -42,6 +42,7 @@ const ORDER: readonly Layer[] = [
 const FOUNDATION = [
   "config",
   "config-variables",
+  "copy-to-keep",
   "decimal",
   "errors",
   "ids",

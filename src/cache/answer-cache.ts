@@ -3,6 +3,7 @@
  * in cache.ts do, and keep what that promises: the version in the address was read before anything of the answer was loaded.
  * Nothing of them is parsed or printed again between Redis and the socket.
  */
+import { copyToKeep } from "../copy-to-keep.js";
 import type { CacheLayer } from "./cache.js";
 import type { Place } from "./cache-key.js";
 import { NewestAnswers } from "./newest-answers.js";
@@ -31,6 +32,8 @@ interface Stored {
 const MAX_ANSWER_BYTES = 1_000_000;
 /** What an entry takes besides its body. */
 const BYTES_PER_ENTRY = 600;
+/** For a body, with what it is compressed to (http/compression.ts). */
+const BYTES_PER_BODY_BYTE = 1.25;
 const NEWLINE = 10;
 const MAX_HEAD_BYTES = 200;
 
@@ -58,8 +61,7 @@ export class AnswerCache {
       this.#onHit("miss");
       return null;
     }
-    this.#keep(place, stored);
-    return this.#found(stored, "redis");
+    return this.#found(this.#keep(place, stored), "redis");
   }
 
   /** `expiresAt`: milliseconds since the Unix epoch. What is too large is not kept. */
@@ -71,8 +73,10 @@ export class AnswerCache {
     this.#redis?.set(place.address, writeStored(stored), ttlMs);
   }
 
-  #keep(place: Place, stored: Stored): void {
-    this.#process.set(place, stored, BYTES_PER_ENTRY + stored.answer.body.length);
+  #keep(place: Place, { expiresAt, answer: { contentType, body } }: Stored): Stored {
+    const kept = { expiresAt, answer: { contentType, body: copyToKeep(body) } };
+    this.#process.set(place, kept, BYTES_PER_ENTRY + Math.ceil(body.length * BYTES_PER_BODY_BYTE));
+    return kept;
   }
 
   #found({ answer }: Stored, layer: CacheLayer): WholeAnswer {

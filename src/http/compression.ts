@@ -1,6 +1,7 @@
 import { type BrotliOptions, brotliCompressSync, constants, gzipSync, type ZlibOptions } from "node:zlib";
 import fastifyCompress from "@fastify/compress";
 import type { FastifyInstance } from "fastify";
+import { copyToKeep } from "../copy-to-keep.js";
 
 /** Below this the packets are as many, and the time is lost. */
 const MIN_BYTES = 1_400;
@@ -37,7 +38,7 @@ function remembering<Options>(compress: (bytes: Buffer, options?: Options) => Bu
   return (bytes: Buffer, options?: Options): Buffer => {
     const before = known.get(bytes);
     if (before !== undefined) return before;
-    const compressed = compress(bytes, options);
+    const compressed = copyToKeep(compress(bytes, options));
     known.set(bytes, compressed);
     return compressed;
   };

@@ -98,3 +98,19 @@ test("without Redis, as with one that dies, answers are kept in the process", as
   one.cache.set(place, answer("{}"), soon());
   expect(await one.cache.get(place)).toEqual(answer("{}"));
 });
+
+test("a kept answer holds no more memory than its bytes, whichever block it was cut from", async () => {
+  const place = newPlace();
+  const [one, other] = [process({ redisUrl: testRedisUrl() }), process({ redisUrl: testRedisUrl() })];
+  // Node cuts what is as small as this from a block that others share.
+  const small = answer("x".repeat(3_000));
+  expect(small.body.buffer.byteLength).toBeGreaterThan(3_000);
+  await waitFor(
+    async () => {
+      one.cache.set(place, small, soon());
+      return (await other.cache.get(place)) !== null;
+    },
+    { what: "Redis" },
+  );
+  for (const { cache } of [one, other]) expect((await read({ cache }, place)).body.buffer.byteLength).toBe(3_000);
+});
