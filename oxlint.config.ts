@@ -45,6 +45,7 @@ const FOUNDATION = [
   "copy-to-keep",
   "decimal",
   "errors",
+  "growing-lru",
   "ids",
   "ordered-json",
   "record-of",

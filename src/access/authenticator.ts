@@ -5,9 +5,9 @@
  * then still record events, which would be lost otherwise, and nothing else: what it could read must not leave on a guess.
  */
 import { randomBytes, timingSafeEqual } from "node:crypto";
-import { LRUCache } from "lru-cache";
 import type { Pool } from "../database/pool.js";
 import { PublicError } from "../errors.js";
+import { growingLru } from "../growing-lru.js";
 import type { Logger } from "../observability/logger.js";
 import type { EpochMicros } from "../time/instant.js";
 import { KeyDirectory, KeyDirectoryAway, type KeyRecord } from "./key-directory.js";
@@ -48,7 +48,7 @@ export class Authenticator {
   readonly #directory: KeyDirectory;
   readonly #outageGraceMicros: number;
   /** By the hash of the secret: keys that were valid when last looked up. */
-  readonly #seen = new LRUCache<string, SeenKey>({ max: MAX_SEEN });
+  readonly #seen = growingLru<string, SeenKey>(MAX_SEEN);
 
   constructor(options: AuthenticatorOptions) {
     const { metrics, now, log, revocationLagMs = 500, outageGraceMs = 3_600_000 } = options;

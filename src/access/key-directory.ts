@@ -7,11 +7,11 @@
  * prefixes that nobody has are remembered in a bounded cache of their own, where they cannot push known keys out; and prefixes
  * that were never found share a few look-ups at a time, past which callers are turned away while known keys pass.
  */
-import { LRUCache } from "lru-cache";
 import { DatabaseUnreachable, isDatabaseAway } from "../database/database-away.js";
 import type { Pool } from "../database/pool.js";
 import { defineStatement } from "../database/statement.js";
 import { PublicError } from "../errors.js";
+import { growingLru } from "../growing-lru.js";
 import type { ApiKeyId, TenantId } from "../ids.js";
 import type { Logger } from "../observability/logger.js";
 import { readWithoutTenant } from "../tenancy/transactions.js";
@@ -84,8 +84,8 @@ const OUTAGE_PAUSE_MS = 250;
 
 export class KeyDirectory {
   readonly #options: KeyDirectoryOptions;
-  readonly #known = new LRUCache<string, KeyReading>({ max: MAX_KNOWN });
-  readonly #absent = new LRUCache<string, KeyReading>({ max: MAX_ABSENT });
+  readonly #known = growingLru<string, KeyReading>(MAX_KNOWN);
+  readonly #absent = growingLru<string, KeyReading>(MAX_ABSENT);
   readonly #lookups = new Map<string, Lookup>();
   /** Known prefixes that were asked for while their reading was in the second half of its time. */
   readonly #ageing = new Set<string>();

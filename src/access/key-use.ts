@@ -2,9 +2,9 @@
  * When each key was last used, to the minute, written in batches and off the requests' path. What a crash loses is a minute
  * of knowledge that nobody acts upon.
  */
-import { LRUCache } from "lru-cache";
 import type { Pool } from "../database/pool.js";
 import { defineStatement } from "../database/statement.js";
+import { growingLru } from "../growing-lru.js";
 import type { ApiKeyId, TenantId } from "../ids.js";
 import type { Logger } from "../observability/logger.js";
 import { writeAsTenant } from "../tenancy/transactions.js";
@@ -38,8 +38,8 @@ export class KeyUse {
   readonly #options: KeyUseOptions;
   readonly #timer: NodeJS.Timeout;
   /** Uses that wait to be written. Bounded, as they wait for good while the database is away. */
-  readonly #waiting = new LRUCache<ApiKeyId, Use>({ max: MAX_KEYS });
-  readonly #noted = new LRUCache<ApiKeyId, EpochMicros>({ max: MAX_KEYS });
+  readonly #waiting = growingLru<ApiKeyId, Use>(MAX_KEYS);
+  readonly #noted = growingLru<ApiKeyId, EpochMicros>(MAX_KEYS);
   #flushing: Promise<void> = Promise.resolve();
 
   constructor(options: KeyUseOptions) {

@@ -8,10 +8,10 @@
  */
 import { createHash } from "node:crypto";
 import { errors, type JWTPayload, jwtVerify } from "jose";
-import { LRUCache } from "lru-cache";
 import type { AuthConfig } from "../config.js";
 import type { Pool } from "../database/pool.js";
 import { PublicError } from "../errors.js";
+import { growingLru } from "../growing-lru.js";
 import type { Logger } from "../observability/logger.js";
 import { isName } from "../text-faults.js";
 import type { EpochMicros } from "../time/instant.js";
@@ -51,7 +51,7 @@ export class TokenAuthenticator {
   readonly #signingKeys: SigningKeys;
   readonly #tenants: TokenTenants;
   /** By the token's hash: tokens themselves are not kept. */
-  readonly #verified = new LRUCache<string, Verified>({ max: MAX_VERIFIED, ttl: VERIFIED_TTL_MS });
+  readonly #verified = growingLru<string, Verified>(MAX_VERIFIED, { ttlMs: VERIFIED_TTL_MS });
 
   constructor(options: TokenAuthenticatorOptions) {
     this.#options = options;

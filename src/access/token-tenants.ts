@@ -3,11 +3,11 @@
  * found stays found, also while the database is away. Only tokens with a good signature are looked up here: there is no flood
  * of made-up names to fear, and a tenant that is made after its first token is found within seconds.
  */
-import { LRUCache } from "lru-cache";
 import { isDatabaseAway } from "../database/database-away.js";
 import type { Pool } from "../database/pool.js";
 import { defineStatement } from "../database/statement.js";
 import { PublicError } from "../errors.js";
+import { growingLru } from "../growing-lru.js";
 import { isUuid, type TenantId } from "../ids.js";
 import { isTenantSlug } from "../tenancy/tenants.js";
 import { readWithoutTenant } from "../tenancy/transactions.js";
@@ -23,8 +23,8 @@ const ABSENT_TTL_MS = 5_000;
 
 export class TokenTenants {
   readonly #metrics: Pool<"metrics">;
-  readonly #known = new LRUCache<string, TenantId>({ max: MAX_TENANTS });
-  readonly #absent = new LRUCache<string, true>({ max: MAX_TENANTS, ttl: ABSENT_TTL_MS });
+  readonly #known = growingLru<string, TenantId>(MAX_TENANTS);
+  readonly #absent = growingLru<string, true>(MAX_TENANTS, { ttlMs: ABSENT_TTL_MS });
 
   constructor(metrics: Pool<"metrics">) {
     this.#metrics = metrics;

@@ -3,7 +3,6 @@
  * the metrics database is away, and can name a campaign that nobody made yet: the name is minted here, once for all
  * racing callers, and the campaign's own row follows through the outbox.
  */
-import { LRUCache } from "lru-cache";
 import {
   type AuditAction,
   type AuditActor,
@@ -16,6 +15,7 @@ import { changedFields } from "../audit/changed-fields.js";
 import type { Pool, Session } from "../database/pool.js";
 import { defineStatement } from "../database/statement.js";
 import { appendToOutbox, LANES } from "../events/outbox.js";
+import { growingLru } from "../growing-lru.js";
 import { type CampaignId, type TenantId, uuidv7 } from "../ids.js";
 import { writeAsTenant } from "../tenancy/transactions.js";
 import { type EpochMicros, formatInstant } from "../time/instant.js";
@@ -119,10 +119,10 @@ const CACHE_TTL_MS = 2_000;
 export class CampaignIdentities {
   readonly #events: Pool<"events">;
   readonly #now: () => EpochMicros;
-  readonly #byName = new LRUCache<string, CampaignId>({ max: 50_000, ttl: CACHE_TTL_MS });
+  readonly #byName = growingLru<string, CampaignId>(50_000, { ttlMs: CACHE_TTL_MS });
   /** Counts the times that names were forgotten: what was read before such a time is not remembered after it. */
   #forgotten = 0;
-  readonly #known = new LRUCache<string, true>({ max: 50_000 });
+  readonly #known = growingLru<string, true>(50_000);
 
   constructor(events: Pool<"events">, now: () => EpochMicros) {
     this.#events = events;

@@ -7,9 +7,9 @@
  * kept at all (versioned.ts); from the second time on the version is read first, then all that is loaded is at least as new.
  */
 import { createHash } from "node:crypto";
-import { LRUCache } from "lru-cache";
 import type { AnswerCache, WholeAnswer } from "../cache/answer-cache.js";
 import { placeOf } from "../cache/cache-key.js";
+import { growingLru } from "../growing-lru.js";
 import type { RequestContext } from "./context.js";
 
 /** What was posted, and the head that bears on the answer. */
@@ -35,7 +35,7 @@ export class WholeAnswers {
   /** Of the program: another one may answer the same document otherwise. */
   readonly #release: string;
   /** Calls, by hash, whose answer may be kept. */
-  readonly #repeatable = new LRUCache<string, true>({ max: MAX_KNOWN_CALLS });
+  readonly #repeatable = growingLru<string, true>(MAX_KNOWN_CALLS);
 
   constructor(options: { readonly cache: AnswerCache; readonly release: string }) {
     this.#cache = options.cache;
