@@ -1,5 +1,5 @@
-#!/usr/bin/env -S node --max-semi-space-size=16 --heap-growing-percent=100 --enable-source-maps
-import { enableCompileCache } from "node:module";
+#!/usr/bin/env -S node --max-semi-space-size=16 --heap-growing-percent=100
+import { enableCompileCache, setSourceMapsSupport } from "node:module";
 import path from "node:path";
 import { Command } from "commander";
 import { addDataCommands } from "./commands/data-commands.js";
@@ -8,6 +8,9 @@ import { addServerCommands } from "./commands/server-commands.js";
 import { addTenantCommands } from "./commands/tenant-commands.js";
 import { ConfigError } from "./config.js";
 import { messageOf, PublicError } from "./errors.js";
+
+// Stack traces name our sources. The option --enable-source-maps would read the maps of all packages too, and keep them in memory.
+setSourceMapsSupport(true, { nodeModules: false, generatedCode: false });
 
 // Compiling what was compiled before is a fifth of a start. Where the folder cannot be written, nothing is kept.
 enableCompileCache(path.join(import.meta.dirname, ".compiled"));

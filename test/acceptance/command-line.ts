@@ -37,7 +37,7 @@ const running = new Set<CliProcess>();
  */
 export function startCli(args: readonly string[], env: Readonly<Record<string, string>>, cli = CLI): CliProcess {
   if (!existsSync(cli)) throw new Error("These tests run dist/cli.js: npm run build");
-  return startProcess(process.execPath, ["--enable-source-maps", cli, ...args], env);
+  return startProcess(process.execPath, [cli, ...args], env);
 }
 
 /** `npm start` on a pseudo-terminal, by util-linux's script; its output is what a terminal would get. */

@@ -37,6 +37,14 @@ test(
   LIMIT_MS,
 );
 
+test("an error that nobody foresaw names the lines of our sources", async () => {
+  const file = path.join(folder.path, "no-folder");
+  await writeFile(file, "");
+  const { code, stderr } = await runCli(["serve"], { ...env, DATA_DIR: path.join(file, "data") });
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^ +at .*\/src\/open-installation\.ts:\d+:\d+\)$/m);
+});
+
 describe("what an operator gets wrong is told in one line on stderr, with exit status 1", () => {
   test.each([
     ["a slug that is taken", ["tenants", "create", "acme"], /already/],

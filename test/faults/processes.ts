@@ -134,7 +134,7 @@ export class ProductProcess {
 
   #spawn(): void {
     const { events, metrics, redis } = this.#targets;
-    const child = spawn(process.execPath, ["--enable-source-maps", CLI, this.command], {
+    const child = spawn(process.execPath, [CLI, this.command], {
       env: {
         ...SETTINGS,
         PATH: process.env["PATH"],

@@ -114,7 +114,7 @@ export class InstalledProduct {
   }
 
   #spawn(args: readonly string[], logLevel: string): ChildProcess {
-    const argv = ["--enable-source-maps", CLI, ...args];
+    const argv = [CLI, ...args];
     return spawn(process.execPath, argv, {
       env: { ...this.#env, LOG_LEVEL: logLevel },
       stdio: ["ignore", "pipe", "pipe"],
