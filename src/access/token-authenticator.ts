@@ -23,7 +23,7 @@ import { TokenTenants } from "./token-tenants.js";
 /** For the operator's eyes (metrics), never the client's. */
 export type TokenFailure = "token_refused" | "token_without_scope" | "token_unavailable";
 
-interface TokenAuthenticatorOptions {
+export interface TokenAuthenticatorOptions {
   readonly settings: AuthConfig;
   readonly metrics: Pool<"metrics">;
   readonly now: () => EpochMicros;
