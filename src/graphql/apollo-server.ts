@@ -16,6 +16,7 @@ import type { RequestContext } from "./context.js";
 import type { OperationKind, RequestOutcome, Telemetry } from "../observability/telemetry.js";
 import { type DepthLimits, depthLimit } from "./depth-limit.js";
 import { createExecutor, type Execute } from "./executor.js";
+import { ParsedDocuments } from "./parsed-documents.js";
 import type { PersistedQueries } from "./persisted-queries.js";
 import { type RepetitionLimits, repetitionLimit } from "./repetition-limit.js";
 import { isVersioned } from "./versioned.js";
@@ -173,6 +174,7 @@ export function createApolloServer(options: ApolloOptions): ApolloServer<Request
     csrfPrevention: true,
     allowBatchedHttpRequests: false,
     persistedQueries: { cache: persistedQueries, ttl: null },
+    documentStore: new ParsedDocuments(),
     hideSchemaDetailsFromClientErrors: true,
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,

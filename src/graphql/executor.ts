@@ -41,22 +41,35 @@ interface ExecutorOptions {
   readonly schema: GraphQLSchema;
   /** The execution of a document from which on it is compiled. */
   readonly compileAt?: number;
+  /** Of all that are kept, counted as for one; another document is as much as ten, though it is not compiled. */
+  readonly maxKeptFields?: number;
 }
 
-/** About 20 kB each. */
-const MAX_DOCUMENTS = 1_000;
+/** About 1.5 kB each. */
+const DEFAULT_MAX_KEPT_FIELDS = 10_000;
+const FIELDS_PER_DOCUMENT = 10;
 const DEFAULT_COMPILE_AT = 3;
 /** Fields in the compiled code, those of an interface counted once for each of its types. */
 const MAX_COMPILED_FIELDS = 2_000;
 
 interface Known {
   executions: number;
-  /** Null where it cannot or should not be compiled. */
-  compiled: CompiledQuery | null | undefined;
+  /** Undefined until it comes often enough. */
+  compiled: Compiled | undefined;
 }
 
-export function createExecutor({ schema, compileAt = DEFAULT_COMPILE_AT }: ExecutorOptions): Execute {
-  const known = new LRUCache<string, Known>({ max: MAX_DOCUMENTS });
+interface Compiled {
+  /** Null where it cannot or should not be compiled. */
+  readonly query: CompiledQuery | null;
+  readonly fields: number;
+}
+
+export function createExecutor(options: ExecutorOptions): Execute {
+  const { schema, compileAt = DEFAULT_COMPILE_AT, maxKeptFields = DEFAULT_MAX_KEPT_FIELDS } = options;
+  const known = new LRUCache<string, Known>({
+    maxSize: maxKeptFields,
+    sizeCalculation: ({ compiled }) => FIELDS_PER_DOCUMENT + (compiled?.fields ?? 0),
+  });
 
   function compiledOf({ document, operation, operationName, documentHash }: Execution): CompiledQuery | null {
     if (operation === null) return null;
@@ -64,7 +77,11 @@ export function createExecutor({ schema, compileAt = DEFAULT_COMPILE_AT }: Execu
     let entry = known.get(key);
     if (entry === undefined) known.set(key, (entry = { executions: 0, compiled: undefined }));
     if (++entry.executions < compileAt) return null;
-    return (entry.compiled ??= compile(schema, document, operation));
+    if (entry.compiled !== undefined) return entry.compiled.query;
+    const compiled = compile(schema, document, operation);
+    // Another object: the same one would not be weighed anew.
+    known.set(key, { ...entry, compiled });
+    return compiled.query;
   }
 
   return (execution) => {
@@ -80,17 +97,14 @@ export function createExecutor({ schema, compileAt = DEFAULT_COMPILE_AT }: Execu
   };
 }
 
-function compile(
-  schema: GraphQLSchema,
-  document: DocumentNode,
-  operation: OperationDefinitionNode,
-): CompiledQuery | null {
-  if (compiledSize(schema, document, operation, MAX_COMPILED_FIELDS) > MAX_COMPILED_FIELDS) return null;
+function compile(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode): Compiled {
+  const fields = compiledSize(schema, document, operation, MAX_COMPILED_FIELDS);
+  if (fields > MAX_COMPILED_FIELDS) return { query: null, fields: 0 };
   const compiled = compileQuery(schema, withCoercedVariables(document, operation), operation.name?.value, {
     // By place in the document, as a fragment may be spread where it is skipped and where it is not.
     useExperimentalPathBasedSkipInclude: true,
   });
-  return isCompiledQuery(compiled) ? compiled : null;
+  return isCompiledQuery(compiled) ? { query: compiled, fields } : { query: null, fields: 0 };
 }
 
 /** The operation alone, with its fragments, whose variables are taken as they come: of a scalar that lets everything in. */

@@ -8,6 +8,7 @@ import {
   type GraphQLObjectType,
   type GraphQLSchema,
   parse,
+  print,
   validate,
 } from "graphql";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -68,7 +69,8 @@ for (const [type, fields] of Object.entries(RESOLVERS)) {
 
 async function run(executor: Execute, document: DocumentNode, variables: Record<string, unknown>) {
   const operation = getOperationAST(document) ?? null;
-  const documentHash = JSON.stringify(document);
+  // Compiling leaves marks in the document.
+  const documentHash = print(document);
   return executor({ document, operation, operationName: null, variables, contextValue: [], documentHash });
 }
 
@@ -202,6 +204,27 @@ test("a document is compiled when it comes for the third time, and answers the s
   const answers = [];
   for (let time = 0; time < 4; time += 1) answers.push(comparable(await run(executor, document, {})));
   expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
+});
+
+test("of compiled operations the last used ones stay, within a number of fields", async () => {
+  const executor = createExecutor({ schema: SCHEMA, maxKeptFields: 500 });
+  const parsed = (name: string, fields: number) =>
+    parse(`{ ${Array.from({ length: fields }, (_, at) => `${name}${at}: owner(id: 1) { id }`).join(" ")} }`);
+  /** graphql-js makes objects without a prototype, compiled code does not. */
+  const isCompiled = async (document: DocumentNode) => {
+    const { data } = await run(executor, document, {});
+    return Object.getPrototypeOf(data) !== null;
+  };
+  const often = async (document: DocumentNode) => {
+    for (let time = 0; time < 2; time += 1) await isCompiled(document);
+    return isCompiled(document);
+  };
+  const [first, last] = [parsed("first", 10), parsed("last", 10)];
+  expect(await often(first)).toBe(true);
+  expect(await isCompiled(first)).toBe(true);
+  for (let at = 0; at < 10; at += 1) expect(await often(parsed(`other${at}_`, 25))).toBe(true);
+  expect(await often(last)).toBe(true);
+  expect([await isCompiled(first), await isCompiled(last)]).toEqual([false, true]);
 });
 
 describe("the size of a compiled operation", () => {
