@@ -6,7 +6,7 @@
 import type { Row } from "../benchmark.js";
 import { type EventLoadFigures, type MeasuredEventLoad, sendEvents } from "../load/event-load.js";
 import { median } from "../measure/alternate.js";
-import { cpuSeconds } from "../measure/cpu-time.js";
+import { cpuSeconds, residentMegabytes } from "../measure/cpu-time.js";
 import { startServe } from "../measure/server.js";
 import type { Scene } from "../scene/scene.js";
 import { createBenchTenant } from "../scene/tenant.js";
@@ -38,10 +38,25 @@ export async function measureWholePath(scene: Scene): Promise<Row[]> {
     { ...load, seconds: scene.full ? 60 : 12, applied: { ...applied, maxAhead: MAX_AHEAD } },
     pids,
   );
+  const memoryKeptUp = memoryRows("kept up", pids);
   const database = await tablesAlone(scene, pids.postgres);
   const flooded = await sendEvents(scene, { ...load, seconds: scene.full ? 30 : 8, applied }, pids);
+  const memoryFlooded = memoryRows("unbounded load", pids);
   await Promise.all([server.process.stop(), work.stop()]);
-  return [...sustainedRows(sustained, database), ...floodedRows(flooded)];
+  return [...sustainedRows(sustained, database), ...floodedRows(flooded), ...memoryKeptUp, ...memoryFlooded];
+}
+
+/** Right after a load. */
+function memoryRows(name: string, { server, worker }: { readonly server: number; readonly worker: number }): Row[] {
+  const row = (process: string, pid: number, target: Row["target"]): Row => ({
+    name: `memory of ${process}, ${name}`,
+    value: residentMegabytes(pid),
+    unit: "MB",
+    against: null,
+    ratio: null,
+    target,
+  });
+  return [row("serve", server, null), row("work", worker, { atMost: 250 })];
 }
 
 interface TablesAlone {
