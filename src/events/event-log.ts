@@ -2,10 +2,11 @@
  * The event log: one table per type of event, by month, and a ledger of ids that makes an event count once per tenant,
  * also when it comes again with another time or content. What the log holds is what counted.
  */
+import { instantArray, textArray, uuidArray } from "../database/binary-arrays.js";
 import type { Session } from "../database/pool.js";
 import { defineStatement } from "../database/statement.js";
 import type { EventKey, ReceiptId, TenantId } from "../ids.js";
-import { type EpochMicros, formatInstant } from "../time/instant.js";
+import type { EpochMicros } from "../time/instant.js";
 import { recordOf } from "../record-of.js";
 import { type AcceptedEvent, EVENT_TYPES } from "./event.js";
 import { EVENT_TABLES } from "./event-tables.js";
@@ -18,95 +19,106 @@ export interface ReceivedEvent {
   readonly event: AcceptedEvent;
 }
 
-const remember = defineStatement<"events", [events: string], { tenant_id: TenantId; id: EventKey }>(
+const remember = defineStatement<
+  "events",
+  [tenantIds: Buffer, ids: Buffer, occurredAt: Buffer],
+  { fresh: number; tenant_ids: readonly TenantId[] | null; ids: readonly EventKey[] | null }
+>(
   "events",
   "event_log.remember_ids",
-  // In order, so that workers with the same ids wait for each other and never in a circle.
-  `insert into event_ids (tenant_id, id, occurred_at)
-   select tenant_id, id, occurred_at
-   from json_to_recordset($1) as event (tenant_id uuid, id uuid, occurred_at timestamptz)
-   order by tenant_id, id
-   on conflict (tenant_id, id) do nothing
-   returning tenant_id, id`,
+  // In order, so that workers with the same ids wait for each other and never in a circle. Which ids are new is told where some
+  // are not: most batches bring none twice.
+  `with fresh as (
+     insert into event_ids (tenant_id, id, occurred_at)
+     select ($1::uuid[])[n], ($2::uuid[])[n], ($3::timestamptz[])[n]
+     from generate_series(1, cardinality($1::uuid[])) as n
+     order by 1, 2
+     on conflict (tenant_id, id) do nothing
+     returning tenant_id, id
+   )
+   select count(*)::integer as fresh,
+     case when count(*) < cardinality($1::uuid[]) then array_agg(tenant_id) end as tenant_ids,
+     case when count(*) < cardinality($1::uuid[]) then array_agg(id) end as ids
+   from fresh`,
 );
 
 /** Keeps the events whose ids the log has not met, the first of each, and remembers them. The rest are duplicates. */
 export async function withoutDuplicates(
   session: Session<"events">,
   received: readonly ReceivedEvent[],
-): Promise<ReceivedEvent[]> {
-  const first = new Map<string, ReceivedEvent>();
-  for (const item of received) {
-    const id = `${item.tenantId}${item.event.key}`;
-    if (!first.has(id)) first.set(id, item);
-  }
-  const timeOf = instantTexts();
-  const rows = Array.from(
-    first.values(),
-    ({ tenantId, event: { key, occurredAt } }) =>
-      `{"tenant_id":"${tenantId}","id":"${key}","occurred_at":"${timeOf(occurredAt)}"}`,
+): Promise<readonly ReceivedEvent[]> {
+  const met = new IdSet();
+  const first = received.filter(({ tenantId, event }) => met.add(tenantId, event.key));
+  const [answer] = await session.run(
+    remember(
+      uuidArray(first, (item) => item.tenantId),
+      uuidArray(first, (item) => item.event.key),
+      instantArray(first, (item) => item.event.occurredAt),
+    ),
   );
-  const fresh = await session.run(remember(`[${rows.join(",")}]`));
-  if (fresh.length === first.size) return [...first.values()];
-  const kept = new Set(fresh.map((row) => `${row.tenant_id}${row.id}`));
-  return [...first].flatMap(([id, item]) => (kept.has(id) ? [item] : []));
+  if (answer?.fresh === first.length) return first;
+  const kept = new IdSet();
+  answer?.tenant_ids?.forEach((tenantId, position) => kept.add(tenantId, answer.ids?.[position]));
+  return first.filter(({ tenantId, event }) => kept.has(tenantId, event.key));
+}
+
+/** Ids of events by tenant: one text of both for each takes longer. */
+class IdSet {
+  readonly #tenants = new Map<TenantId, Set<EventKey | undefined>>();
+
+  /** False where it was there. */
+  add(tenantId: TenantId, id: EventKey | undefined): boolean {
+    let ids = this.#tenants.get(tenantId);
+    if (ids === undefined) this.#tenants.set(tenantId, (ids = new Set()));
+    const before = ids.size;
+    return ids.add(id).size > before;
+  }
+
+  has(tenantId: TenantId, id: EventKey): boolean {
+    return this.#tenants.get(tenantId)?.has(id) ?? false;
+  }
 }
 
 const appends = recordOf(EVENT_TYPES, (type) => {
   const { name, details } = EVENT_TABLES[type];
-  const columns = [
-    "tenant_id uuid",
-    "id uuid",
-    "event_id text",
-    "campaign_id uuid",
-    "recipient_key uuid",
-    "message_id text",
-    "occurred_at timestamptz",
-    "received_at timestamptz",
-    "receipt_id uuid",
-    "metadata jsonb",
-    ...details.map(({ column, sqlType }) => `${column} ${sqlType}`),
-  ];
-  const names = columns.map((column) => column.split(" ", 1)[0]).join(", ");
-  return defineStatement<"events", [events: string], never>(
+  const columns = details.map(({ column }) => column);
+  return defineStatement<"events", readonly Buffer[], never>(
     "events",
     `event_log.append_${name}`,
-    `insert into ${name} (${names}) select ${names} from json_to_recordset($1) as event (${columns.join(", ")})`,
+    `insert into ${name} (tenant_id, id, campaign_id, recipient_key, receipt_id, occurred_at, received_at,
+       ${["event_id", "message_id", "metadata", ...columns].join(", ")})
+     select ($1::uuid[])[n], ($2::uuid[])[n], ($3::uuid[])[n], ($4::uuid[])[n], ($5::uuid[])[n],
+       ($6::timestamptz[])[n], ($7::timestamptz[])[n],
+       ${["event_id", "message_id", "metadata::jsonb", ...details.map((detail) => `${detail.column}::${detail.sqlType}`)].join(", ")}
+     from rows from (generate_series(1, cardinality($1::uuid[])),
+       unnest(${["event_id", "message_id", "metadata", ...columns].map((_, at) => `$${at + 8}::text[]`).join(", ")}))
+       as event (n, ${["event_id", "message_id", "metadata", ...columns].join(", ")})`,
   );
 });
 
 /** Writes events that are known to be new. Their partitions must exist. */
 export async function appendToLog(session: Session<"events">, events: readonly ReceivedEvent[]): Promise<void> {
   const byType = Map.groupBy(events, ({ event }) => event.type);
-  const timeOf = instantTexts();
   for (const [type, ofType] of byType) {
-    await session.run(appends[type](`[${ofType.map((item) => rowOf(item, timeOf)).join(",")}]`));
+    await session.run(
+      appends[type](
+        uuidArray(ofType, (item) => item.tenantId),
+        uuidArray(ofType, (item) => item.event.key),
+        uuidArray(ofType, (item) => item.event.campaignId),
+        uuidArray(ofType, (item) => item.event.recipientKey),
+        uuidArray(ofType, (item) => item.receiptId),
+        instantArray(ofType, (item) => item.event.occurredAt),
+        instantArray(ofType, (item) => item.receivedAt),
+        textArray(ofType, (item) => item.event.eventId),
+        textArray(ofType, (item) => item.event.messageId),
+        textArray(
+          ofType.map(({ event: { metadata } }) => (metadata === undefined ? undefined : JSON.stringify(metadata))),
+          (metadata) => metadata,
+        ),
+        ...EVENT_TABLES[type].details.map(({ field }) => textArray(ofType, (item) => item.event[field])),
+      ),
+    );
   }
-}
-
-/** JSON, put together from what needs no escaping and texts: an object of all columns for each event takes twice as long. */
-function rowOf({ tenantId, receiptId, receivedAt, event }: ReceivedEvent, timeOf: (instant: EpochMicros) => string) {
-  let row =
-    `{"tenant_id":"${tenantId}","id":"${event.key}","event_id":${JSON.stringify(event.eventId)},` +
-    `"campaign_id":"${event.campaignId}","recipient_key":"${event.recipientKey}",` +
-    `"occurred_at":"${timeOf(event.occurredAt)}","received_at":"${timeOf(receivedAt)}","receipt_id":"${receiptId}"`;
-  if (event.messageId !== undefined) row += `,"message_id":${JSON.stringify(event.messageId)}`;
-  if (event.metadata !== undefined) row += `,"metadata":${JSON.stringify(event.metadata)}`;
-  for (const { field, column } of EVENT_TABLES[event.type].details) {
-    const value = event[field];
-    if (value !== undefined) row += `,"${column}":${JSON.stringify(value)}`;
-  }
-  return `${row}}`;
-}
-
-/** Writes out each instant once: those of a call were received together, and many of them occurred so. */
-function instantTexts(): (instant: EpochMicros) => string {
-  const texts = new Map<EpochMicros, string>();
-  return (instant) => {
-    let text = texts.get(instant);
-    if (text === undefined) texts.set(instant, (text = formatInstant(instant)));
-    return text;
-  };
 }
 
 const rememberRecipients = defineStatement<"events", [recipients: string], never>(

@@ -102,7 +102,8 @@ test("an event that cannot be recorded stands alone among the dead letters with 
       sqlState: "22P02",
       constraint: null,
       table: null,
-      statement: expect.any(String),
+      // It was found on the way to one.
+      statement: null,
     },
   ]);
   const [letter] = letters;
