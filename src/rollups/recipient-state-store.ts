@@ -1,29 +1,43 @@
 /**
  * Folds a batch of recorded events into the states of their recipients. A batch must see what a state was before it, and
  * two workers must not both see the same. So first all states go in as if they were new, and where one exists already
- * nothing happens; then those are locked, read and changed.
+ * nothing happens; then what the batch brings is added to those, each locked from then on.
+ *
+ * What a state was before follows from what it is after: counts by subtraction, and a first time that is the batch's was none
+ * before. Where that would not follow, because the batch moves a first time, a state is locked and nothing else; it is then read,
+ * folded and written.
  *
  * Both steps go in the order of the keys, and that makes deadlocks impossible: an insert waits only for another worker's
  * insert, never for a lock, since a row that exists is passed by; and what is locked has been committed, so nobody who
  * still inserts holds it. (Locking first and inserting after it deadlocks within seconds when two workers share a campaign.)
  */
+import { instantColumns, integerColumns, textArray, uuidArray } from "../database/binary-arrays.js";
 import type { Session } from "../database/pool.js";
 import { defineStatement } from "../database/statement.js";
 import type { ReceivedEvent } from "../events/event-log.js";
 import type { CampaignId, RecipientKey, TenantId } from "../ids.js";
-import { type EpochMicros, formatInstant } from "../time/instant.js";
+import type { EpochMicros } from "../time/instant.js";
 import { EVENT_COUNTS, type EventCount } from "./measures.js";
 import { copyState, emptyState, FIRST_TIMES, foldEvent, NEVER, type RecipientState } from "./recipient-state.js";
 
-export interface StateChange {
+interface Place {
   readonly tenantId: TenantId;
   readonly campaignId: CampaignId;
   readonly recipientKey: RecipientKey;
-  readonly before: RecipientState;
-  readonly after: RecipientState;
   /** The batch's events of this recipient in this campaign. */
   readonly events: readonly ReceivedEvent[];
+}
+
+export interface StateChange extends Place {
+  readonly before: RecipientState;
+  readonly after: RecipientState;
   readonly isNew: boolean;
+}
+
+/** What a batch brings to one state: the state that its events alone would make. */
+interface Contribution extends Place {
+  readonly events: ReceivedEvent[];
+  readonly state: RecipientState;
 }
 
 interface StateKey {
@@ -36,95 +50,172 @@ type StateRow = StateKey &
   Record<(typeof FIRST_TIMES)[number], EpochMicros | null> &
   Record<EventCount, number> & { readonly revenue: Record<string, string> | null };
 
-const KEY_COLUMNS = "tenant_id uuid, campaign_id uuid, recipient_key uuid";
+const KEY = ["tenant_id", "campaign_id", "recipient_key"] as const;
 const VALUES = [...FIRST_TIMES, ...EVENT_COUNTS, "revenue"];
-/** From rows that leave out what is zero or nothing, which is most of what a state has. */
-const valuesOf = (row: string): readonly string[] => [
-  ...FIRST_TIMES.map((name) => `${row}.${name}`),
-  ...EVENT_COUNTS.map((name) => `coalesce(${row}.${name}, 0)`),
-  `${row}.revenue`,
-];
-const VALUE_COLUMNS = [
-  ...FIRST_TIMES.map((name) => `${name} timestamptz`),
-  ...EVENT_COUNTS.map((name) => `${name} integer`),
-  "revenue json",
-].join(", ");
+const COLUMNS = [...KEY, ...VALUES].join(", ");
+/** The states of `columnsOf`, in their order. */
+const STATES = `select ${[
+  ...KEY.map((_, at) => `($${1 + at}::uuid[])[n]`),
+  ...FIRST_TIMES.map((_, at) => `nullif(($${4 + at}::timestamptz[])[n], 'infinity')`),
+  ...EVENT_COUNTS.map((_, at) => `($${4 + FIRST_TIMES.length + at}::integer[])[n]`),
+  "state.revenue::json",
+].join(", ")}
+  from rows from (
+    generate_series(1, cardinality($1::uuid[])),
+    unnest($${4 + FIRST_TIMES.length + EVENT_COUNTS.length}::text[])
+  ) as state (n, revenue)`;
 
-const lock = defineStatement<"events", [keys: string], StateRow>(
-  "events",
-  "recipient_states.lock",
-  `select state.*
-   from json_to_recordset($1) as key (${KEY_COLUMNS})
-   join recipient_states as state using (tenant_id, campaign_id, recipient_key)
-   order by tenant_id, campaign_id, recipient_key
-   for update of state`,
-);
-
-const insert = defineStatement<"events", [states: string], StateKey>(
+const insert = defineStatement<"events", readonly Buffer[], StateKey>(
   "events",
   "recipient_states.insert",
-  `insert into recipient_states (tenant_id, campaign_id, recipient_key, ${VALUES.join(", ")})
-   select tenant_id, campaign_id, recipient_key, ${valuesOf("state").join(", ")}
-   from json_to_recordset($1) as state (${KEY_COLUMNS}, ${VALUE_COLUMNS})
-   order by tenant_id, campaign_id, recipient_key
-   on conflict (tenant_id, campaign_id, recipient_key) do nothing
-   returning tenant_id, campaign_id, recipient_key`,
+  `insert into recipient_states (${COLUMNS}) ${STATES}
+   on conflict (${KEY.join(", ")}) do nothing
+   returning ${KEY.join(", ")}`,
 );
 
-const update = defineStatement<"events", [states: string], never>(
+const add = defineStatement<"events", readonly Buffer[], StateRow>(
+  "events",
+  "recipient_states.add",
+  `insert into recipient_states as known (${COLUMNS}) ${STATES}
+   on conflict (${KEY.join(", ")}) do update set
+     ${FIRST_TIMES.map((name) => `${name} = least(known.${name}, excluded.${name})`).join(", ")},
+     ${EVENT_COUNTS.map((name) => `${name} = known.${name} + excluded.${name}`).join(", ")},
+     revenue = coalesce(known.revenue, excluded.revenue)
+   where known.first_event_at <= excluded.first_event_at
+     and ${FIRST_TIMES.slice(1)
+       .map((name) => `(known.${name} < excluded.${name}) is not false`)
+       .join(" and ")}
+     and (known.revenue is null or excluded.revenue is null)
+   returning ${COLUMNS}`,
+);
+
+const read = defineStatement<"events", [tenantIds: Buffer, campaignIds: Buffer, recipientKeys: Buffer], StateRow>(
+  "events",
+  "recipient_states.read",
+  `select ${KEY.map((name) => `state.${name}`).join(", ")}, ${VALUES.join(", ")}
+   from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as key (${KEY.join(", ")})
+   join recipient_states as state using (${KEY.join(", ")})
+   order by ${KEY.join(", ")}`,
+);
+
+const update = defineStatement<"events", readonly Buffer[], never>(
   "events",
   "recipient_states.update",
-  `update recipient_states as state set (${VALUES.join(", ")}) = row (${valuesOf("changed").join(", ")})
-   from json_to_recordset($1) as changed (${KEY_COLUMNS}, ${VALUE_COLUMNS})
-   where state.tenant_id = changed.tenant_id and state.campaign_id = changed.campaign_id
-     and state.recipient_key = changed.recipient_key`,
+  `update recipient_states as state set (${VALUES.join(", ")}) = row (${VALUES.map((name) => `changed.${name}`).join(", ")})
+   from (${STATES}) as changed (${COLUMNS})
+   where ${KEY.map((name) => `state.${name} = changed.${name}`).join(" and ")}`,
 );
-
-function idOf(key: StateKey): string {
-  return `${key.tenant_id}${key.campaign_id}${key.recipient_key}`;
-}
-
-function keyOf({ tenantId, event }: ReceivedEvent): StateKey {
-  return { tenant_id: tenantId, campaign_id: event.campaignId, recipient_key: event.recipientKey };
-}
 
 /** Writes the new states and returns every change, for the delta. The events must be new to the log. */
 export async function applyToStates(
   session: Session<"events">,
   events: readonly ReceivedEvent[],
 ): Promise<StateChange[]> {
-  const groups = Map.groupBy(events, (item) => idOf(keyOf(item)));
-  const asNew = Array.from(groups.values(), (group) => changeOf(emptyState(), group, true));
-  const inserted = await session.run(insert(rowsOf(asNew)));
-  const isNew = new Set(inserted.map((key) => idOf(key)));
-  const existing = [...groups].filter(([id]) => !isNew.has(id));
-  const changed = existing.length === 0 ? [] : await changeExisting(session, new Map(existing));
-  return [...asNew.filter((change) => isNew.has(idOf(keyOfChange(change)))), ...changed];
-}
-
-async function changeExisting(
-  session: Session<"events">,
-  groups: ReadonlyMap<string, readonly ReceivedEvent[]>,
-): Promise<StateChange[]> {
-  const keys = Array.from(groups.values(), ([first]) => (first === undefined ? {} : keyOf(first)));
-  const rows = await session.run(lock(JSON.stringify(keys)));
-  if (rows.length !== groups.size) throw new Error("A recipient's state vanished under the transaction that met it");
-  const changes = rows.map((row) => changeOf(stateOf(row), groups.get(idOf(row)) ?? [], false));
-  await session.run(update(rowsOf(changes)));
+  const brought = contributionsOf(events);
+  const inserted = matched(brought, await session.run(insert(...columnsOf(brought))));
+  const changes = inserted.hits.map(([contribution]) => changeOf(contribution, NOTHING, contribution.state, true));
+  const existing = inserted.misses;
+  if (existing.length === 0) return changes;
+  const added = matched(existing, await session.run(add(...columnsOf(existing))));
+  for (const [contribution, row] of added.hits) {
+    const after = stateOf(row);
+    changes.push(changeOf(contribution, beforeOf(after, contribution.state), after, false));
+  }
+  if (added.misses.length > 0) changes.push(...(await moveStates(session, added.misses)));
   return changes;
 }
 
-function changeOf(before: RecipientState, events: readonly ReceivedEvent[], isNew: boolean): StateChange {
-  const [first] = events;
-  if (first === undefined) throw new Error("A state changes by at least one event");
-  const after = copyState(before);
-  for (const { event } of events) foldEvent(after, event);
-  const { campaignId, recipientKey } = first.event;
-  return { tenantId: first.tenantId, campaignId, recipientKey, before, after, events, isNew };
+/** What cannot be told from the state after it: of states that this transaction has locked. */
+async function moveStates(session: Session<"events">, moved: readonly Contribution[]): Promise<StateChange[]> {
+  const [tenantIds, campaignIds, recipientKeys] = keysOf(moved);
+  const { hits, misses } = matched(moved, await session.run(read(tenantIds, campaignIds, recipientKeys)));
+  if (misses.length > 0) throw new Error(VANISHED);
+  const changes = hits.map(([contribution, row]) => {
+    const before = stateOf(row);
+    const after = copyState(before);
+    for (const { event } of contribution.events) foldEvent(after, event);
+    return changeOf(contribution, before, after, false);
+  });
+  await session.run(update(...columnsOf(changes.map((change) => ({ ...change, state: change.after })))));
+  return changes;
 }
 
-function keyOfChange(change: StateChange): StateKey {
-  return { tenant_id: change.tenantId, campaign_id: change.campaignId, recipient_key: change.recipientKey };
+const NOTHING = emptyState();
+const VANISHED = "A recipient's state vanished under the transaction that met it";
+
+/** One for each recipient of a campaign, in the order of the keys. */
+function contributionsOf(events: readonly ReceivedEvent[]): Contribution[] {
+  // Maps in maps: a text of the three ids for every event takes longer.
+  const tenants = new Map<TenantId, Map<CampaignId, Map<RecipientKey, Contribution>>>();
+  for (const item of events) {
+    const { tenantId, event } = item;
+    const { campaignId, recipientKey } = event;
+    let campaigns = tenants.get(tenantId);
+    if (campaigns === undefined) tenants.set(tenantId, (campaigns = new Map()));
+    let recipients = campaigns.get(campaignId);
+    if (recipients === undefined) campaigns.set(campaignId, (recipients = new Map()));
+    let contribution = recipients.get(recipientKey);
+    if (contribution === undefined) {
+      contribution = { tenantId, campaignId, recipientKey, events: [], state: emptyState() };
+      recipients.set(recipientKey, contribution);
+    }
+    contribution.events.push(item);
+    foldEvent(contribution.state, event);
+  }
+  return inOrder(tenants).flatMap((campaigns) => inOrder(campaigns).flatMap((recipients) => inOrder(recipients)));
+}
+
+/** UUIDs in lower case, which PostgreSQL puts into the same order. */
+function inOrder<Value>(map: ReadonlyMap<string, Value>): Value[] {
+  return Array.from(map)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, value]) => value);
+}
+
+/** Finds the contribution of each row. The rows have to be in the order of the contributions. */
+function matched<Row extends StateKey>(contributions: readonly Contribution[], rows: readonly Row[]) {
+  const hits: [Contribution, Row][] = [];
+  const misses: Contribution[] = [];
+  let next = 0;
+  for (const contribution of contributions) {
+    const row = rows[next];
+    if (row !== undefined && isOf(contribution, row)) {
+      hits.push([contribution, row]);
+      next += 1;
+    } else misses.push(contribution);
+  }
+  if (next < rows.length) throw new Error("States came in another order than they were sent");
+  return { hits, misses };
+}
+
+function isOf(place: Place, row: StateKey): boolean {
+  return (
+    place.recipientKey === row.recipient_key && place.campaignId === row.campaign_id && place.tenantId === row.tenant_id
+  );
+}
+
+function changeOf(
+  { tenantId, campaignId, recipientKey, events }: Place,
+  before: RecipientState,
+  after: RecipientState,
+  isNew: boolean,
+): StateChange {
+  return { tenantId, campaignId, recipientKey, events, before, after, isNew };
+}
+
+const FIRST_EVENT = FIRST_TIMES.indexOf("first_event_at");
+
+/** What a state was that is `after` since this was added to it, on the conditions of the statement `add`. */
+function beforeOf(after: RecipientState, brought: RecipientState): RecipientState {
+  const before = {
+    firstTimes: after.firstTimes.map((time, position) =>
+      position !== FIRST_EVENT && time === brought.firstTimes[position] ? NEVER : time,
+    ),
+    counts: after.counts.map((count, position) => count - (brought.counts[position] ?? 0)),
+    revenue: brought.revenue === null ? after.revenue : null,
+  };
+  if (before.counts.every((count) => count === 0)) throw new Error(VANISHED);
+  return before;
 }
 
 function stateOf(row: StateRow): RecipientState {
@@ -135,24 +226,28 @@ function stateOf(row: StateRow): RecipientState {
   };
 }
 
-/** Written out by hand: an object of 33 fields for each state takes several times as long. Nothing in it needs escaping. */
-function rowsOf(changes: readonly StateChange[]): string {
-  return `[${changes.map((change) => rowOf(change)).join(",")}]`;
+function keysOf(places: readonly Place[]): [Buffer, Buffer, Buffer] {
+  return [
+    uuidArray(places, (place) => place.tenantId),
+    uuidArray(places, (place) => place.campaignId),
+    uuidArray(places, (place) => place.recipientKey),
+  ];
 }
 
-function rowOf({ tenantId, campaignId, recipientKey, after }: StateChange): string {
-  let row = `{"tenant_id":"${tenantId}","campaign_id":"${campaignId}","recipient_key":"${recipientKey}"`;
-  // The first times of most states are all the same.
-  let [lastTime, lastText] = [NEVER, ""];
-  for (const [position, name] of FIRST_TIMES.entries()) {
-    const time = after.firstTimes[position] ?? NEVER;
-    if (time === NEVER) continue;
-    if (time !== lastTime) [lastTime, lastText] = [time, formatInstant(time as EpochMicros)];
-    row += `,"${name}":"${lastText}"`;
-  }
-  for (const [position, name] of EVENT_COUNTS.entries()) {
-    const count = after.counts[position] ?? 0;
-    if (count !== 0) row += `,"${name}":${count}`;
-  }
-  return after.revenue === null ? `${row}}` : `${row},"revenue":${JSON.stringify(after.revenue)}}`;
+function columnsOf(rows: readonly (Place & { readonly state: RecipientState })[]): Buffer[] {
+  return [
+    ...keysOf(rows),
+    ...instantColumns(
+      rows.map(({ state }) => state.firstTimes),
+      FIRST_TIMES.length,
+    ),
+    ...integerColumns(
+      rows.map(({ state }) => state.counts),
+      EVENT_COUNTS.length,
+    ),
+    textArray(
+      rows.map(({ state: { revenue } }) => (revenue === null ? undefined : JSON.stringify(revenue))),
+      (revenue) => revenue,
+    ),
+  ];
 }
