@@ -45,7 +45,7 @@ interface ExecutorOptions {
   readonly maxKeptFields?: number;
 }
 
-/** About 1.5 kB each. */
+/** About 1.9 kB each. */
 const DEFAULT_MAX_KEPT_FIELDS = 10_000;
 const FIELDS_PER_DOCUMENT = 10;
 const DEFAULT_COMPILE_AT = 3;
