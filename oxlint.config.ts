@@ -24,6 +24,7 @@ const ORDER: readonly Layer[] = [
   { folder: "audit" },
   { folder: "tenancy" },
   { folder: "access", packages: ["jose"] },
+  { folder: "documents" },
   { folder: "pages", noSql: true },
   { folder: "events" },
   { folder: "campaigns" },

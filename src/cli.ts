@@ -4,6 +4,7 @@ import path from "node:path";
 import { Command } from "commander";
 import { addDataCommands } from "./commands/data-commands.js";
 import { addDeadLetterCommands } from "./commands/dead-letter-commands.js";
+import { addDocumentCommands } from "./commands/document-commands.js";
 import { addServerCommands } from "./commands/server-commands.js";
 import { addTenantCommands } from "./commands/tenant-commands.js";
 import { ConfigError } from "./config.js";
@@ -22,6 +23,7 @@ addServerCommands(program);
 addTenantCommands(program);
 addDataCommands(program);
 addDeadLetterCommands(program);
+addDocumentCommands(program);
 
 try {
   await program.parseAsync();

@@ -12,6 +12,7 @@ import { createIntake } from "./create-intake.js";
 import { answers as databaseAnswers } from "./tenancy/answers.js";
 import { createApolloServer } from "./graphql/apollo-server.js";
 import { RequestContext } from "./graphql/context.js";
+import { documentLimitsOf } from "./graphql/document-faults.js";
 import { buildPublicSchema, schemaFingerprint } from "./graphql/schema.js";
 import type { Services } from "./graphql/tenant-access.js";
 import { PersistedQueries } from "./graphql/persisted-queries.js";
@@ -94,9 +95,7 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
     persistedQueries: new PersistedQueries(redis),
     log,
     telemetry,
-    maxTokens: config.http.maxQueryTokens,
-    depths: { maxDepth: config.http.maxQueryDepth, maxNestedPages: config.http.maxQueryNestedPages },
-    repetitions: { maxAliases: config.http.maxQueryAliases, maxDirectives: config.http.maxQueryDirectives },
+    limits: documentLimitsOf(config.http),
   });
   await apollo.start();
   const app = createServer({

@@ -14,11 +14,10 @@ import type { ErrorCode } from "../errors.js";
 import type { Logger } from "../observability/logger.js";
 import type { RequestContext } from "./context.js";
 import type { OperationKind, RequestOutcome, Telemetry } from "../observability/telemetry.js";
-import { type DepthLimits, depthLimit } from "./depth-limit.js";
+import { type DocumentLimits, rulesOf } from "./document-faults.js";
 import { createExecutor, type Execute } from "./executor.js";
 import { ParsedDocuments } from "./parsed-documents.js";
 import type { PersistedQueries } from "./persisted-queries.js";
-import { type RepetitionLimits, repetitionLimit } from "./repetition-limit.js";
 import { isVersioned } from "./versioned.js";
 import { formatError, isOurFault, type RequestsOfErrors, statusOf, toldOnce } from "./format-error.js";
 
@@ -26,10 +25,7 @@ interface ApolloOptions {
   readonly schema: GraphQLSchema;
   readonly log: Logger;
   readonly telemetry: Telemetry;
-  /** Longer documents are refused before they are parsed to the end: 20,000 aliases would hold the process for a second. */
-  readonly maxTokens: number;
-  readonly depths: DepthLimits;
-  readonly repetitions: RepetitionLimits;
+  readonly limits: DocumentLimits;
   readonly persistedQueries: PersistedQueries;
 }
 
@@ -165,7 +161,7 @@ function executedBy(schema: GraphQLSchema, execute: Execute): Gateway {
 
 /** Apollo with what is used of it. Cache control and reporting cost a third of its speed and are of no use here. */
 export function createApolloServer(options: ApolloOptions): ApolloServer<RequestContext> {
-  const { schema, log, telemetry, maxTokens, persistedQueries, depths, repetitions } = options;
+  const { schema, log, telemetry, limits, persistedQueries } = options;
   const requests: RequestsOfErrors = new WeakMap();
   return new HttpApolloServer({
     gateway: executedBy(schema, createExecutor({ schema })),
@@ -178,8 +174,8 @@ export function createApolloServer(options: ApolloOptions): ApolloServer<Request
     hideSchemaDetailsFromClientErrors: true,
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
-    parseOptions: { maxTokens },
-    validationRules: [depthLimit(depths), repetitionLimit(repetitions)],
+    parseOptions: { maxTokens: limits.maxTokens },
+    validationRules: rulesOf(limits),
     plugins: [
       statusPlugin,
       telemetryPlugin(telemetry),

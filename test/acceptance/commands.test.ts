@@ -99,6 +99,8 @@ test(
       ["tenants", "update"],
       ["dead-letters"],
       ["dead-letters", "replay"],
+      ["documents"],
+      ["documents", "register"],
     ]) {
       const { code, stdout, stderr } = await command(...args, "--help");
       expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
