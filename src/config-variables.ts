@@ -54,6 +54,10 @@ const webOrigins = z
   .transform((text) => text.split(",").map((origin) => origin.trim()))
   .refine((origins) => origins.every(isWebOrigin), "origins like https://app.example.org, with commas between them");
 const claimText = z.string().max(255, "a text of at most 255 characters");
+/** Whose documents have to be registered ones: nobody's, those of callers with a token, everybody's. */
+const DOCUMENT_LOCKS = ["off", "tokens", "all"] as const;
+export type DocumentLock = (typeof DOCUMENT_LOCKS)[number];
+const documentLock = z.enum(DOCUMENT_LOCKS, `one of ${DOCUMENT_LOCKS.join(", ")}`);
 const onOrOff = z.enum(["on", "off"], "on or off").transform((value) => value === "on");
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 const logLevel = z.enum(LOG_LEVELS, `one of ${LOG_LEVELS.join(", ")}`);
@@ -106,6 +110,11 @@ export const CONFIG_VARIABLES = {
   CORS_ORIGINS: optional(
     "The origins whose pages may ask /graphql from a browser, with commas between them. Without it none but GraphiQL's own.",
     webOrigins,
+  ),
+  TRUSTED_DOCUMENTS: setting(
+    "off",
+    "Who may ask for registered documents alone (docs/dashboards.md): off: nobody; tokens: users who sign in with a token; all: everybody.",
+    documentLock,
   ),
   LOG_LEVEL: optional(
     `How much is logged: ${LOG_LEVELS.join(", ")}. Without it info by serve and work, warn by npm start and commands.`,

@@ -1,12 +1,13 @@
 /** The only module that reads the environment. A blank variable is one that is not set. */
 import { z } from "zod";
-import { CONFIG_VARIABLES, type VariableName } from "./config-variables.js";
+import { CONFIG_VARIABLES, type DocumentLock, type VariableName } from "./config-variables.js";
 
 export interface HttpConfig {
   readonly host: string;
   readonly port: number;
   /** The origins of other sites whose pages may ask. */
   readonly corsOrigins: readonly string[];
+  readonly trustedDocuments: DocumentLock;
   readonly maxCallBytes: number;
   readonly maxQueryTokens: number;
   readonly maxQueryDepth: number;
@@ -208,6 +209,7 @@ function arrange(values: Values, warnings: readonly string[]): Config {
       host: values.HOST,
       port: values.PORT,
       corsOrigins: values.CORS_ORIGINS ?? [],
+      trustedDocuments: values.TRUSTED_DOCUMENTS,
       maxCallBytes: values.MAX_CALL_BYTES,
       maxQueryTokens: values.MAX_QUERY_TOKENS,
       maxQueryDepth: values.MAX_QUERY_DEPTH,

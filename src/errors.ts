@@ -25,8 +25,14 @@ export const ERROR_CATALOGUE = {
   },
   PERSISTED_QUERY_NOT_FOUND: {
     status: 200,
-    meaning: "A document that was asked for by its hash alone is not known.",
-    remedy: "Send the document with its hash; clients with persisted queries do so by themselves.",
+    meaning: "A document that was asked for by its hash or id alone is not known.",
+    remedy:
+      "Send the document with its hash; clients with persisted queries do so by themselves. Where only registered ones are taken: have it registered.",
+  },
+  DOCUMENT_NOT_TRUSTED: {
+    status: 403,
+    meaning: "A document of the caller's own, where only registered ones are taken.",
+    remedy: "Ask for a registered document by its `documentId`; whoever runs the server registers them.",
   },
   NOT_FOUND: {
     status: 404,

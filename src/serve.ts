@@ -10,9 +10,11 @@ import { Cache } from "./cache/cache.js";
 import type { RedisLayer } from "./cache/redis-layer.js";
 import { createIntake } from "./create-intake.js";
 import { answers as databaseAnswers } from "./tenancy/answers.js";
+import { DocumentDirectory } from "./documents/document-directory.js";
 import { createApolloServer } from "./graphql/apollo-server.js";
 import { RequestContext } from "./graphql/context.js";
 import { documentLimitsOf } from "./graphql/document-faults.js";
+import { DocumentGate } from "./graphql/document-gate.js";
 import { buildPublicSchema, schemaFingerprint } from "./graphql/schema.js";
 import type { Services } from "./graphql/tenant-access.js";
 import { PersistedQueries } from "./graphql/persisted-queries.js";
@@ -82,6 +84,12 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
   };
 
   const schema = buildPublicSchema();
+  const persistedQueries = new PersistedQueries(redis);
+  const gate = new DocumentGate({
+    directory: new DocumentDirectory({ metrics }),
+    persistedQueries,
+    lock: config.http.trustedDocuments,
+  });
   const answers = new WholeAnswers({
     cache: new AnswerCache({
       redis,
@@ -89,10 +97,11 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
       onHit: (layer) => telemetry.wholeAnswer(layer),
     }),
     release: schemaFingerprint(schema),
+    isLocked: (principal) => gate.isLocked(principal),
   });
   const apollo = createApolloServer({
     schema,
-    persistedQueries: new PersistedQueries(redis),
+    persistedQueries,
     log,
     telemetry,
     limits: documentLimitsOf(config.http),
@@ -118,6 +127,7 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
       return new RequestContext(request.id, services, principal);
     },
     answers,
+    prepare: (context, call) => gate.pass(context, call),
     corsOrigins: config.http.corsOrigins,
     release: (context) => context.end(),
   });

@@ -10,6 +10,11 @@ export class AnswerLife {
     this.#endsAt = Math.min(this.#endsAt, instant);
   }
 
+  /** Whatever it holds, it may be given no longer than until then, in milliseconds since the Unix epoch. */
+  atMost(instant: number): void {
+    this.#endsAt = Math.min(this.#endsAt, instant);
+  }
+
   /** A part of it may change without the version. */
   endsAtOnce(): void {
     this.endsBy(0);

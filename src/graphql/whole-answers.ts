@@ -7,6 +7,7 @@
  * kept at all (versioned.ts); from the second time on the version is read first, then all that is loaded is at least as new.
  */
 import { createHash } from "node:crypto";
+import type { Principal } from "../access/principal.js";
 import type { AnswerCache, WholeAnswer } from "../cache/answer-cache.js";
 import { placeOf } from "../cache/cache-key.js";
 import { growingLru } from "../growing-lru.js";
@@ -34,18 +35,27 @@ export class WholeAnswers {
   readonly #cache: AnswerCache;
   /** Of the program: another one may answer the same document otherwise. */
   readonly #release: string;
+  readonly #isLocked: (principal: Principal) => boolean;
   /** Calls, by hash, whose answer may be kept. */
   readonly #repeatable = growingLru<string, true>(MAX_KNOWN_CALLS);
 
-  constructor(options: { readonly cache: AnswerCache; readonly release: string }) {
+  /** `isLocked`: whether the principal may ask for registered documents alone. */
+  constructor(options: {
+    readonly cache: AnswerCache;
+    readonly release: string;
+    readonly isLocked: (principal: Principal) => boolean;
+  }) {
     this.#cache = options.cache;
     this.#release = options.release;
+    this.#isLocked = options.isLocked;
   }
 
   async placeOf(context: RequestContext, { accept, body }: PostedCall): Promise<WholeAnswerPlace | null> {
     const { tenant } = context;
     if (tenant === null || body.length > MAX_CALL_BYTES) return null;
-    const call = createHash("sha256").update(`${accept}\0`).update(body).digest("base64");
+    // What somebody else may ask in words of their own is not to be had from here by who may not.
+    const lock = this.#isLocked(tenant.principal) ? "locked" : "";
+    const call = createHash("sha256").update(`${accept}\0${lock}\0`).update(body).digest("base64");
     const learn = (): void => {
       if (tenant.answerLife.endsAt > 0) this.#repeatable.set(call, true);
     };

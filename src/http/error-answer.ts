@@ -10,6 +10,7 @@ interface ErrorAnswer {
   readonly status: number;
   readonly code: ErrorCode;
   readonly message: string;
+  readonly field?: readonly string[] | undefined;
   readonly retryAfterSeconds?: number | undefined;
 }
 
@@ -27,11 +28,12 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
 
 /** An error as GraphQL's shape has it, with the status, the request's id and when to try again. */
 export function sendError(request: FastifyRequest, reply: FastifyReply, answer: ErrorAnswer): FastifyReply {
-  const { status, code, message, retryAfterSeconds } = answer;
+  const { status, code, message, field, retryAfterSeconds } = answer;
   if (retryAfterSeconds !== undefined) reply.header("retry-after", Math.ceil(retryAfterSeconds));
   if (status === 401) reply.header("www-authenticate", "Bearer");
   const retryAfter = retryAfterSeconds === undefined ? {} : { retryAfter: retryAfterSeconds };
-  const body = { errors: [{ message, extensions: { code, requestId: request.id, ...retryAfter } }] };
+  const extensions = { code, ...(field !== undefined && { field }), requestId: request.id, ...retryAfter };
+  const body = { errors: [{ message, extensions }] };
   const type = request.headers.accept?.includes(GRAPHQL_RESPONSE) ? GRAPHQL_RESPONSE : "application/json";
   return reply
     .code(status)
@@ -42,8 +44,8 @@ export function sendError(request: FastifyRequest, reply: FastifyReply, answer: 
 
 function answerOf(error: unknown, request: FastifyRequest): ErrorAnswer {
   if (error instanceof PublicError) {
-    const { code, message, retryAfterSeconds } = error;
-    return { status: ERROR_CATALOGUE[code].status, code, message, retryAfterSeconds };
+    const { code, message, field, retryAfterSeconds } = error;
+    return { status: ERROR_CATALOGUE[code].status, code, message, field, retryAfterSeconds };
   }
   const status = error instanceof Error && "statusCode" in error ? Number(error.statusCode) : 500;
   if (status === 413) {

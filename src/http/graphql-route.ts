@@ -12,6 +12,8 @@ interface GraphqlRouteOptions<Context extends BaseContext> {
   readonly corsOrigins?: readonly string[];
   /** Whole answers that may be given again. */
   readonly answers?: KeptAnswers<Context>;
+  /** The call as it is to be executed. A PublicError of it is the answer. */
+  readonly prepare?: (context: Context, call: HTTPGraphQLRequest) => Promise<HTTPGraphQLRequest>;
   /** Gives back what the context holds. Called once for each context, when the answer is known, also after a failure. */
   readonly release?: (context: Context) => Promise<void>;
 }
@@ -77,7 +79,7 @@ export function registerGraphql<Context extends BaseContext>(
 }
 
 async function answer<Context extends BaseContext>(
-  { server, contextOf, answers, release }: GraphqlRouteOptions<Context>,
+  { server, contextOf, answers, prepare, release }: GraphqlRouteOptions<Context>,
   parse: (request: FastifyRequest) => Promise<unknown>,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -90,8 +92,9 @@ async function answer<Context extends BaseContext>(
       : null;
     const found = place?.found ?? null;
     if (found !== null) return reply.type(found.contentType).send(found.body);
+    const call = graphqlRequestOf(request, await parse(request));
     const { status, headers, body } = await server.executeHTTPGraphQLRequest({
-      httpGraphQLRequest: graphqlRequestOf(request, await parse(request)),
+      httpGraphQLRequest: prepare === undefined ? call : await prepare(context, call),
       context: async () => context,
     });
     for (const [name, value] of headers) reply.header(name, value);
