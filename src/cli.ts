@@ -5,6 +5,7 @@ import { Command } from "commander";
 import { addDataCommands } from "./commands/data-commands.js";
 import { addDeadLetterCommands } from "./commands/dead-letter-commands.js";
 import { addDocumentCommands } from "./commands/document-commands.js";
+import { addKeyCommands } from "./commands/key-commands.js";
 import { addServerCommands } from "./commands/server-commands.js";
 import { addTenantCommands } from "./commands/tenant-commands.js";
 import { ConfigError } from "./config.js";
@@ -21,6 +22,7 @@ const program = new Command("mailtally")
   .showHelpAfterError();
 addServerCommands(program);
 addTenantCommands(program);
+addKeyCommands(program);
 addDataCommands(program);
 addDeadLetterCommands(program);
 addDocumentCommands(program);

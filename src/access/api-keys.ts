@@ -2,7 +2,13 @@
  * A tenant's keys. The secret leaves this module once, in the answer of the call that made it. Who may hand on which scopes
  * is the caller's to assert when a key is made (assertMayGrant): the operator's command line has no key to measure by.
  */
-import { type AuditAction, type AuditActor, type AuditFields, newAuditEntry } from "../audit/audit-entry.js";
+import {
+  type AuditAction,
+  type AuditActor,
+  type AuditFields,
+  newAuditEntry,
+  type OPERATOR,
+} from "../audit/audit-entry.js";
 import { recordAudit } from "../audit/record-audit.js";
 import type { Session } from "../database/pool.js";
 import { defineStatement, type Statement } from "../database/statement.js";
@@ -126,6 +132,12 @@ const findByIds = defineStatement<"metrics", [TenantId, readonly ApiKeyId[]], Ap
   `select ${COLUMNS} from api_keys where tenant_id = $1 and id = any ($2::uuid[])`,
 );
 
+const findAll = defineStatement<"metrics", [TenantId], ApiKeyRow>(
+  "metrics",
+  "api_keys.find_all",
+  `select ${COLUMNS} from api_keys where tenant_id = $1 order by created_at desc, id desc`,
+);
+
 const MAX_NAME_CHARS = 100;
 const MAX_TAGS = 50;
 const MAX_TAG_CHARS = 100;
@@ -156,13 +168,13 @@ export async function createApiKey(
 /**
  * Another secret for the same key. The one of now works until the overlap is over, or the key expires; any older one stops
  * working within a second. Throws NOT_FOUND, BAD_INPUT for a bad overlap, CONFLICT for a revoked or expired key, and FORBIDDEN
- * where the key holds scopes that the principal lacks: it would get them with the secret.
+ * where the key holds scopes that the principal lacks: it would get them with the secret. The operator lacks none.
  */
 export async function rotateApiKey(
   session: Session<"metrics">,
   tenantId: TenantId,
   { id, overlapSeconds, maxOverlapSeconds }: Rotation,
-  principal: Principal,
+  by: Principal | typeof OPERATOR,
   now: EpochMicros,
 ): Promise<IssuedApiKey> {
   if (!(Number.isInteger(overlapSeconds) && overlapSeconds >= 0 && overlapSeconds <= maxOverlapSeconds)) {
@@ -174,14 +186,15 @@ export async function rotateApiKey(
   if (current.expiresAt !== null && current.expiresAt <= now) {
     throw new PublicError("CONFLICT", "The key has expired; make another one.");
   }
-  assertMayGrant(principal, current.scopes);
+  if (by.kind !== "OPERATOR") assertMayGrant(by, current.scopes);
   const { secret, prefix, hash } = mintKeySecret();
   const overlapEnd = now + overlapSeconds * MICROS_PER_SECOND;
   const formerExpiresAt =
     overlapSeconds === 0 ? null : formatInstant(Math.min(overlapEnd, current.expiresAt ?? overlapEnd) as EpochMicros);
   const apiKey = await one(session, replaceSecret(tenantId, id, prefix, hash, formerExpiresAt));
   const change = { before: { prefix: current.prefix }, after: { prefix, ...(formerExpiresAt && { formerExpiresAt }) } };
-  await keep(session, tenantId, { action: "API_KEY_ROTATED", subjectId: id, ...change }, actorOf(principal), now);
+  const actor = by.kind === "OPERATOR" ? by : actorOf(by);
+  await keep(session, tenantId, { action: "API_KEY_ROTATED", subjectId: id, ...change }, actor, now);
   return { apiKey, secret };
 }
 
@@ -208,6 +221,11 @@ export async function findApiKeys(
   ids: readonly ApiKeyId[],
 ): Promise<ApiKey[]> {
   return (await session.run(findByIds(tenantId, ids))).map(apiKeyOfRow);
+}
+
+/** All that the tenant has, newest first, those too that are revoked or have expired: for the operator's commands. */
+export async function listApiKeys(session: Session<"metrics">, tenantId: TenantId): Promise<ApiKey[]> {
+  return (await session.run(findAll(tenantId))).map(apiKeyOfRow);
 }
 
 function keep(

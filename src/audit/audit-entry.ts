@@ -30,7 +30,7 @@ export type AuditActor =
   | { readonly kind: "SYSTEM" };
 
 /** Whoever has a shell: the command line. */
-export const OPERATOR: AuditActor = { kind: "OPERATOR" };
+export const OPERATOR = { kind: "OPERATOR" } as const satisfies AuditActor;
 /** What an event caused by itself. */
 export const SYSTEM: AuditActor = { kind: "SYSTEM" };
 

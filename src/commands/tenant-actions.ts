@@ -1,13 +1,8 @@
-import { createApiKey } from "../access/api-keys.js";
-import { type Scope, SCOPES } from "../access/scope.js";
-import { OPERATOR } from "../audit/audit-entry.js";
 import { PublicError } from "../errors.js";
 import type { Pools } from "../open-pools.js";
 import { systemClock } from "../runtime.js";
 import { rebuildDays } from "../rollups/rebuild/rebuild-days.js";
 import { createTenant, findTenantBySlug, type Tenant, updateTenant } from "../tenancy/tenants.js";
-import { writeAsTenant } from "../tenancy/transactions.js";
-import { parseInstant } from "../time/instant.js";
 import { countedProgress } from "./counted-progress.js";
 import { withInstallation } from "./open-command.js";
 
@@ -40,39 +35,9 @@ export function updateTenantOfSlug(slug: string, changes: { timeZone?: string; n
   });
 }
 
-/** Prints the secret alone, so that it can go into a variable. */
-export async function createKeyOfTenant(options: {
-  tenant: string;
-  scopes: string;
-  name: string;
-  expiresAt?: string;
-}): Promise<void> {
-  const scopes = scopesOf(options.scopes);
-  const expiresAt = options.expiresAt === undefined ? null : parseInstant(options.expiresAt);
-  if (options.expiresAt !== undefined && expiresAt === null) {
-    throw new PublicError("BAD_INPUT", "--expires-at is not an ISO 8601 time with an offset.");
-  }
-  await withInstallation(async (_installation, pools) => {
-    const { id } = await findTenantOrFail(pools, options.tenant);
-    const { secret } = await writeAsTenant(pools.metrics, id, (session) =>
-      createApiKey(session, id, { name: options.name, scopes, expiresAt }, OPERATOR, systemClock()),
-    );
-    process.stdout.write(`${secret}\n`);
-  });
-}
-
 /** The tenant of that slug; NOT_FOUND says how to make one. */
 export async function findTenantOrFail({ metrics }: Pools, slug: string): Promise<Tenant> {
   const tenant = await findTenantBySlug(metrics, slug);
   if (tenant !== null) return tenant;
   throw new PublicError("NOT_FOUND", `There is no tenant ${JSON.stringify(slug)}. Make one: tenants create ${slug}`);
-}
-
-function scopesOf(text: string): Scope[] {
-  if (text === "ALL") return [...SCOPES];
-  return text.split(",").map((name) => {
-    const scope = SCOPES.find((known) => known === name.trim());
-    if (scope !== undefined) return scope;
-    throw new PublicError("BAD_INPUT", `${JSON.stringify(name)} is no scope; there are ${SCOPES.join(", ")}.`);
-  });
 }

@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { SCOPES } from "../access/scope.js";
 
 /** The actions are loaded when they run: with everything they need, help would take a second. */
 export function addTenantCommands(program: Command): void {
@@ -24,18 +23,5 @@ export function addTenantCommands(program: Command): void {
     .action(async (slug: string, options: { timeZone?: string; name?: string }) => {
       const { updateTenantOfSlug } = await import("./tenant-actions.js");
       await updateTenantOfSlug(slug, options);
-    });
-
-  const keys = program.command("keys").description("API keys.");
-  keys
-    .command("create")
-    .description("Make an API key; prints its secret alone, which is shown this once.")
-    .requiredOption("--tenant <slug>", "whose key it is")
-    .requiredOption("--scopes <scopes>", `what it may do: some of ${SCOPES.join(",")}, or ALL`)
-    .option("--name <name>", "what it is for", "Command line")
-    .option("--expires-at <time>", "from when on it is refused (ISO 8601 with an offset)")
-    .action(async (options: { tenant: string; scopes: string; name: string; expiresAt?: string }) => {
-      const { createKeyOfTenant } = await import("./tenant-actions.js");
-      await createKeyOfTenant(options);
     });
 }

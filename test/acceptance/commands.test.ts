@@ -92,6 +92,7 @@ test(
       ["migrate"],
       ["tenants", "create"],
       ["keys", "create"],
+      ["keys", "rotate"],
       ["import"],
       ["verify"],
       ["retention"],
