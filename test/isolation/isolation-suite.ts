@@ -10,7 +10,8 @@ import { moveVersion } from "../support/cache-rig.js";
 import type { Product } from "../support/product.js";
 import { waitFor } from "../support/wait-for.js";
 import { comparable, Harvest, leaksIn, shapeOf, type Told } from "./answers.js";
-import { type Kind, type Probe, SchemaWalk, type Slot, withValue } from "./schema-walk.js";
+import { type Attack, attacksOn, variablesWith } from "./attacks.js";
+import { type Probe, SchemaWalk } from "./schema-walk.js";
 import { createSide, type Side } from "./tenant-side.js";
 
 /** One connection is left for a request that reads, so that tenants follow each other on it. */
@@ -34,14 +35,6 @@ interface Attacked extends Side {
   readonly baseline: Map<Probe, string>;
   readonly queries: readonly Probe[];
   readonly walk: SchemaWalk;
-}
-
-interface Attack {
-  readonly probe: Probe;
-  readonly slot: Slot;
-  readonly value: unknown;
-  /** The same of what nobody has; null where the value is of a kind that many have, such as a currency. */
-  readonly twin: unknown;
 }
 
 export function isolationSuite(start: () => Promise<{ readonly product: Product; stop(): Promise<void> }>): void {
@@ -104,35 +97,10 @@ export function isolationSuite(start: () => Promise<{ readonly product: Product;
     }
   }
 
-  function attacksOf(probe: Probe): Attack[] {
-    const { marker } = theirs;
-    return probe.slots.flatMap((slot) => {
-      const values = theirs.harvest
-        .presentable(slot.kind, marker, OF_EACH_FIELD)
-        // What both have is a tenant's own.
-        .filter((value) => !mine.harvest.texts.has(value) || slot.kind === "JSONObject");
-      const parsed = (text: string): unknown => (slot.kind === "JSONObject" ? JSON.parse(text) : text);
-      const attacks = values.map((text) => {
-        const twin = missingOf(slot.kind, text, marker);
-        return { probe, slot, value: parsed(text), twin: twin === null ? null : parsed(twin) };
-      });
-      if (!slot.isList) return attacks;
-      const twins = attacks.map(({ twin }) => twin).filter((twin) => twin !== null);
-      const all = attacks.filter(({ twin }) => twin !== null).map(({ value }) => value);
-      return [...attacks.slice(0, 3), { probe, slot, value: all.slice(0, 50), twin: twins.slice(0, 50) }];
-    });
-  }
-
-  /** The value alone, and beside ids of one's own at the argument's other places. */
-  function variablesOf({ probe, slot }: Attack, value: unknown): Record<string, unknown>[] {
-    const alone = withValue(probe.variables, slot, value);
-    const beside = probe.slots.filter(
-      (other) => other.kind === "ID" && other !== slot && other.path[0] === slot.path[0] && other.path.length > 1,
-    );
-    if (beside.length === 0) return [alone];
-    const filled = beside.reduce((held, other) => withValue(held, other, mine.own.idFor(other.place)), alone);
-    return [alone, withValue(filled, slot, value)];
-  }
+  const attacksOf = (probe: Probe): Attack[] =>
+    attacksOn(probe, { theirs: theirs.harvest, mine: mine.harvest, marker: theirs.marker, ofEach: OF_EACH_FIELD });
+  const variablesOf = (attack: Attack, value: unknown): Record<string, unknown>[] =>
+    variablesWith(attack, value, mine.own);
 
   beforeAll(async () => {
     ({ product, stop } = await start());
@@ -313,20 +281,4 @@ async function waitingStatements(client: Client | undefined): Promise<number> {
     "select count(*) as waiting from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
   );
   return Number(found?.rows[0]?.waiting ?? 0);
-}
-
-/** A value like it that nobody has: another UUID in an id, another signature on a cursor, another name. Null: there is none. */
-function missingOf(kind: Kind, text: string, marker: string): string | null {
-  if (text.includes(marker))
-    return text.replaceAll(marker, "nobody0".padEnd(marker.length, "0").slice(0, marker.length));
-  const plain = Buffer.from(text, "base64url").toString("latin1");
-  if (Buffer.from(plain, "latin1").toString("base64url") !== text || text.length < 20) return null;
-  if (kind === "ID") {
-    // The last digits of the UUID in it.
-    const digits = plain.replace(/[0-9a-f]{6}$/, (found) => (found === "0badc0" ? "0badc1" : "0badc0"));
-    return digits === plain ? null : Buffer.from(digits, "latin1").toString("base64url");
-  }
-  const bytes = Buffer.from(plain, "latin1");
-  bytes[8] = (bytes[8] ?? 0) ^ 0xff;
-  return bytes.toString("base64url");
 }

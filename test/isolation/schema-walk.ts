@@ -23,7 +23,7 @@ import {
   isUnionType,
 } from "graphql";
 
-type Field = GraphQLField<unknown, unknown>;
+export type Field = GraphQLField<unknown, unknown>;
 type Json = unknown;
 
 /** What a place takes that can name something of a tenant. */
@@ -84,12 +84,15 @@ interface Variables {
 export class SchemaWalk {
   readonly #schema: GraphQLSchema;
   readonly #own: OwnValues;
+  readonly #isSelected: (field: Field) => boolean;
   /** Type.field of what stands in an operation, and Type.field(argument) or Input.field of what was a slot. */
   readonly covered = new Set<string>();
 
-  constructor(schema: GraphQLSchema, own: OwnValues) {
+  /** `isSelected`: whether a field may stand below what is asked for, where one that is refused would take the rest along. */
+  constructor(schema: GraphQLSchema, own: OwnValues, isSelected: (field: Field) => boolean = () => true) {
     this.#schema = schema;
     this.#own = own;
+    this.#isSelected = isSelected;
   }
 
   /** One for each field that has arguments or leads to objects. */
@@ -225,7 +228,7 @@ export class SchemaWalk {
         const named = getNamedType(field.type);
         const isLeaf = isLeafType(named);
         const goesOn = isLeaf || (depth > 1 && !above.includes(named.name));
-        if (!goesOn) return [];
+        if (!goesOn || !this.#isSelected(field)) return [];
         seen.add(`${object.name}.${field.name}`);
         const call = this.#callOf(object, field, variables, `s${variables.types.size}`);
         // The same name may be of another type in each of the fragments.

@@ -20,7 +20,7 @@ export interface Side {
   readonly own: OwnValues & { learn(typename: string, id: string): void };
 }
 
-interface Traits {
+export interface Traits {
   /** In every text that is not mirrored. */
   readonly marker: string;
   /** More of everything than the other one has. */
@@ -65,17 +65,42 @@ async function record(product: Product, key: string, events: readonly unknown[],
   return data.recordEvents.receipt?.id ?? "";
 }
 
+/** A campaign in which every text says whose it is, with its events; gives its id. */
+export async function recordMarked(
+  product: Product,
+  key: string,
+  traits: Traits,
+): Promise<{ readonly campaign: string; readonly receipt: string }> {
+  const { marker } = traits;
+  const receipt = await record(product, key, marked(traits), `${marker}-idempotency`);
+  await product.settled(key);
+  const campaign = await campaignOf(product, key, `${marker}-campaign`);
+  await change(
+    product,
+    key,
+    `updateCampaign(input: { id: "${campaign}", name: "${marker} name", subject: "${marker} subject", tags: ["${marker}-tag", "mirrored"] }) { userErrors { code } }`,
+  );
+  return { campaign, receipt };
+}
+
+async function campaignOf(product: Product, key: string, externalId: string): Promise<string> {
+  const { data } = await product.graphql<{ campaign: { id: string } }>(
+    key,
+    `{ campaign(externalId: "${externalId}") { id } }`,
+  );
+  return data.campaign.id;
+}
+
 async function change(product: Product, key: string, mutation: string): Promise<Record<string, unknown>> {
   const { data, errors } = await product.graphql<Record<string, unknown>>(key, `mutation { ${mutation} }`);
   if (errors !== undefined) throw new Error(JSON.stringify(errors));
   return data;
 }
 
-export async function createSide(product: Product, traits: Traits): Promise<Side> {
-  const { marker, times } = traits;
-  const { tenantId, key } = await product.createTenant();
+/** Ids by the type of what has them, to be learnt; and the range in which all happens. */
+export function ownValues(): Side["own"] {
   const ids = new Map<string, string[]>();
-  const own: Side["own"] = {
+  return {
     range: RANGE,
     learn: (typename, id) => {
       for (const name of new Set([typename, typeOfGlobalId(id)])) ids.set(name, [...(ids.get(name) ?? []), id]);
@@ -88,6 +113,12 @@ export async function createSide(product: Product, traits: Traits): Promise<Side
       return id;
     },
   };
+}
+
+export async function createSide(product: Product, traits: Traits): Promise<Side> {
+  const { marker, times } = traits;
+  const { tenantId, key } = await product.createTenant();
+  const own = ownValues();
   own.learn("Tenant", encodeGlobalId("Tenant", tenantId));
 
   // The one with more of it has the mirrored call repeated with other addresses.
@@ -99,7 +130,8 @@ export async function createSide(product: Product, traits: Traits): Promise<Side
     })),
   ).flat();
   own.learn("IngestReceipt", await record(product, key, [...TEN_EVENTS, ...more], "mirrored-key"));
-  own.learn("IngestReceipt", await record(product, key, marked(traits), `${marker}-idempotency`));
+  const { campaign: ownCampaign, receipt } = await recordMarked(product, key, traits);
+  own.learn("IngestReceipt", receipt);
   const { events } = product.pools;
   own.learn(
     "IngestReceipt",
@@ -108,21 +140,8 @@ export async function createSide(product: Product, traits: Traits): Promise<Side
   for (let n = 0; n < times; n += 1) await slipIn(events, tenantId, [poisoned(`${marker}-letter-${n}`)]);
   await product.settled(key);
 
-  const campaign = async (externalId: string): Promise<string> => {
-    const { data } = await product.graphql<{ campaign: { id: string } }>(
-      key,
-      `{ campaign(externalId: "${externalId}") { id } }`,
-    );
-    return data.campaign.id;
-  };
-  const ownCampaign = await campaign(`${marker}-campaign`);
   own.learn("Campaign", ownCampaign);
-  own.learn("Campaign", await campaign("spring"));
-  await change(
-    product,
-    key,
-    `updateCampaign(input: { id: "${ownCampaign}", name: "${marker} name", subject: "${marker} subject", tags: ["${marker}-tag", "mirrored"] }) { userErrors { code } }`,
-  );
+  own.learn("Campaign", await campaignOf(product, key, "spring"));
   const made = await change(
     product,
     key,
