@@ -32,6 +32,8 @@ const ORDER: readonly Layer[] = [
   { folder: "rollups" },
   { folder: "metrics" },
   { folder: "ingest" },
+  // Erases and exports what all of the above hold of a person.
+  { folder: "privacy" },
   { folder: "graphql", packages: ["graphql"], noSql: true },
   // Knows neither of the two above: it is handed what answers.
   { folder: "http", packages: ["fastify"], noSql: true },

@@ -132,6 +132,11 @@ export const CONFIG_VARIABLES = {
   MAX_URL_CHARS: setting("8192", "Characters of a link.", wholeNumber(1, 100_000)),
   MAX_TEXT_CHARS: setting("1024", "Characters of an event's other texts.", wholeNumber(1, 100_000)),
   MAX_FUTURE_MINUTES: setting("10", "How far ahead of the server's clock an event may lie.", wholeNumber(0, 1_440)),
+  STORE_ADDRESSES: setting(
+    "on",
+    "off: addresses are stored nowhere, recipients are known by their keys alone. Set the same for serve, work and import.",
+    onOrOff,
+  ),
   EVENT_RETENTION_DAYS: optional(
     "Events older than this are refused and dropped; their counts stay. Without it they are kept.",
     wholeNumber(1, YEAR_DAYS),

@@ -77,6 +77,8 @@ export interface Config {
   /** Null: only API keys are let in. */
   readonly auth: AuthConfig | null;
   readonly databases: DatabasesConfig;
+  /** False: recipients are known by their keys alone. */
+  readonly storeAddresses: boolean;
   readonly limits: LimitsConfig;
   readonly waiting: WaitingConfig;
   readonly worker: WorkerConfig;
@@ -226,6 +228,7 @@ function arrange(values: Values, warnings: readonly string[]): Config {
       answerTimeoutMs: values.DATABASE_ANSWER_TIMEOUT_MS,
       preparedStatements: values.PREPARED_STATEMENTS,
     },
+    storeAddresses: values.STORE_ADDRESSES,
     limits: {
       maxEventsPerCall: values.MAX_EVENTS_PER_CALL,
       maxAddressChars: values.MAX_ADDRESS_CHARS,

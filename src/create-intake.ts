@@ -32,6 +32,7 @@ export function createIntake(
     recipientKeys,
     floor: new RetentionFloor(events),
     limits: config.limits,
+    storeAddresses: config.storeAddresses,
     now,
     backpressure: new Backpressure({ events, marks: config.waiting, now, log }),
     onOverload: (overload) => telemetry.refusedCall(overload),

@@ -4,11 +4,13 @@ import { readInboxDepth } from "./ingest/inbox-depth.js";
 import { Maintenance } from "./ingest/maintenance.js";
 import { Worker } from "./ingest/worker.js";
 import { openPools } from "./open-pools.js";
+import { ErasureWork } from "./privacy/erasure-work.js";
 import { Projector } from "./rollups/projector.js";
 import { type Running, type Runtime, systemClock } from "./runtime.js";
 import { WorkLoop } from "./work-loop.js";
 
 const MAINTENANCE_INTERVAL_MS = 10 * 60_000;
+const ERASURES_INTERVAL_MS = 1_000;
 const DEPTH_INTERVAL_MS = 5_000;
 /** All that waits is walked through: when that is much, workers need the database for better things. */
 const DEPTH_REST_FACTOR = 20;
@@ -41,6 +43,7 @@ export function work(runtime: Runtime): Work {
     maxEventsPerBatch,
     pollMs,
     maxLinksPerCampaign: config.limits.maxLinksPerCampaign,
+    storeAddresses: config.storeAddresses,
     retries: { maxAttempts, firstDelayMs: retryFirstMs, maxDelayMs: retryMaxMs },
     now,
     log,
@@ -61,6 +64,13 @@ export function work(runtime: Runtime): Work {
     idleMs: MAINTENANCE_INTERVAL_MS,
     log,
   });
+  const erasureWork = new ErasureWork({ events, metrics, now, log, signal });
+  const erasures = new WorkLoop({
+    name: "erasures",
+    step: () => erasureWork.run().then(() => false),
+    idleMs: ERASURES_INTERVAL_MS,
+    log,
+  });
   const depth = new WorkLoop({
     name: "inbox depth",
     step: async () => {
@@ -78,7 +88,7 @@ export function work(runtime: Runtime): Work {
     async stop() {
       stopping.abort();
       // The worker first: what it still writes to the outbox, the projector may still take.
-      await Promise.all([worker.stop(), upkeep.stop(), depth.stop()]);
+      await Promise.all([worker.stop(), upkeep.stop(), erasures.stop(), depth.stop()]);
       await projector.stop();
       await pools.stop();
     },

@@ -6,6 +6,7 @@ export const SCOPES = [
   "MANAGE_CAMPAIGNS",
   "MANAGE_KEYS",
   "OPERATE",
+  "MANAGE_RECIPIENTS",
 ] as const;
 export type Scope = (typeof SCOPES)[number];
 

@@ -5,6 +5,7 @@ import type { EpochMicros } from "../time/instant.js";
 export const AUDIT_ACTIONS = {
   TENANT_CREATED: "TENANT",
   TENANT_UPDATED: "TENANT",
+  RECIPIENT_ERASED: "TENANT",
   API_KEY_CREATED: "API_KEY",
   API_KEY_ROTATED: "API_KEY",
   API_KEY_REVOKED: "API_KEY",

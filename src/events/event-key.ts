@@ -1,5 +1,13 @@
 import { createHmac, type KeyObject } from "node:crypto";
-import { type CampaignId, type EventKey, hashToUuid, type RecipientKey, type TenantId, uuidOfHex } from "../ids.js";
+import {
+  type CampaignId,
+  type EventKey,
+  hashToUuid,
+  isUuid,
+  type RecipientKey,
+  type TenantId,
+  uuidOfHex,
+} from "../ids.js";
 import { Hmac } from "./hmac.js";
 import type { EventDetails, EventType } from "./event.js";
 
@@ -41,6 +49,19 @@ export function normalizeAddress(recipient: string): string {
   return (address.includes("@") ? address.toLowerCase() : address).normalize("NFC");
 }
 
+const KEY_PREFIX = "key:";
+
+/** How a recipient is called whose address is not kept. Whoever sends or asks for this text means the same recipient. */
+export function textOfRecipientKey(key: RecipientKey): string {
+  return `${KEY_PREFIX}${key}`;
+}
+
+/** The key that such a text names; null for an address. */
+export function recipientKeyIn(text: string): RecipientKey | null {
+  const key = text.startsWith(KEY_PREFIX) ? text.slice(KEY_PREFIX.length) : "";
+  return isUuid(key) ? (key as RecipientKey) : null;
+}
+
 /** Makes the keys of a tenant's recipients: an HMAC of the normalised address under a secret of the tenant's own. */
 export class RecipientKeys {
   readonly #secret: KeyObject;
@@ -50,7 +71,10 @@ export class RecipientKeys {
     this.#secret = secret;
   }
 
+  /** Of an address as normalised, or of a text that names the key itself. */
   keyOf(tenantId: TenantId, address: string): RecipientKey {
+    const named = recipientKeyIn(address);
+    if (named !== null) return named;
     let hmac = this.#tenants.get(tenantId);
     if (hmac === undefined) {
       hmac = new Hmac(createHmac("sha256", this.#secret).update(`recipients of ${tenantId}`).digest());

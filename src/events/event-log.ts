@@ -79,8 +79,15 @@ class IdSet {
   }
 }
 
+/** What a type's table holds beside what all have: what readers see, and the link that a click counts as. */
+const OWN_COLUMNS = recordOf(EVENT_TYPES, (type) => [
+  ...EVENT_TABLES[type].details,
+  ...(type === "CLICKED" ? [{ field: "linkKey", column: "link_key", sqlType: "uuid" } as const] : []),
+]);
+
 const appends = recordOf(EVENT_TYPES, (type) => {
-  const { name, details } = EVENT_TABLES[type];
+  const { name } = EVENT_TABLES[type];
+  const details = OWN_COLUMNS[type];
   const columns = details.map(({ column }) => column);
   return defineStatement<"events", readonly Buffer[], never>(
     "events",
@@ -115,7 +122,7 @@ export async function appendToLog(session: Session<"events">, events: readonly R
           ofType.map(({ event: { metadata } }) => (metadata === undefined ? undefined : JSON.stringify(metadata))),
           (metadata) => metadata,
         ),
-        ...EVENT_TABLES[type].details.map(({ field }) => textArray(ofType, (item) => item.event[field])),
+        ...OWN_COLUMNS[type].map(({ field }) => textArray(ofType, (item) => item.event[field])),
       ),
     );
   }
@@ -131,13 +138,16 @@ const rememberRecipients = defineStatement<"events", [recipients: string], never
    on conflict (tenant_id, recipient_key) do nothing`,
 );
 
-/** Keeps the addresses of recipients who were not met before. */
+/**
+ * Keeps the addresses of recipients who were not met before, of those events that have one. Whoever was erased has a row already,
+ * and stays without an address.
+ */
 export async function rememberAddresses(session: Session<"events">, events: readonly ReceivedEvent[]): Promise<void> {
-  if (events.length === 0) return;
   const recipients = new Map<string, unknown>();
   for (const { tenantId, event } of events) {
+    if (event.address === undefined) continue;
     const row = { tenant_id: tenantId, recipient_key: event.recipientKey, address: event.address };
     recipients.set(`${tenantId}${event.recipientKey}`, row);
   }
-  await session.run(rememberRecipients(JSON.stringify([...recipients.values()])));
+  if (recipients.size > 0) await session.run(rememberRecipients(JSON.stringify([...recipients.values()])));
 }

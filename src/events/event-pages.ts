@@ -124,7 +124,14 @@ function pageStatement(
     conditions.push(condition(parameters.add(value)));
   };
   filter("campaign", list.campaignId, (value) => `event.campaign_id = ${value}`);
-  filter("recipient", list.recipientKey, (value) => `event.recipient_key = ${value}`);
+  // Whoever was erased is found by nobody who knows the address.
+  filter(
+    "recipient",
+    list.recipientKey,
+    (value) =>
+      `event.recipient_key = ${value} and not exists (select from recipients where recipients.tenant_id = ${tenant} ` +
+      `and recipients.recipient_key = ${value} and recipients.address is null)`,
+  );
   filter("metadata", metadataFilter(list), (value) => `event.metadata @> ${value}`);
   filter("traffic", list.traffic, (value) => `event.traffic = ${value}`);
   const limit = parameters.add(rowsToFetch(page));

@@ -1,7 +1,7 @@
 /** Events as they are read: one form of row for all ten types, what a type does not carry being null. */
 import type { CampaignId, EventKey, RecipientKey } from "../ids.js";
 import type { EpochMicros } from "../time/instant.js";
-import type { EventDetails, EventType } from "./event.js";
+import { COUNTED_DETAILS, type EventDetails, type EventType } from "./event.js";
 import { EVENT_TABLES, type EventTable } from "./event-tables.js";
 
 type DetailFields = { readonly [Field in keyof EventDetails]-?: NonNullable<EventDetails[Field]> | null };
@@ -13,7 +13,7 @@ export interface EventRow extends DetailFields {
   readonly eventId: string;
   readonly campaignId: CampaignId;
   readonly recipientKey: RecipientKey;
-  /** The address, or ERASED_RECIPIENT. */
+  /** The address; ERASED_RECIPIENT; or the key as text, where no address is kept. */
   readonly recipient: string;
   readonly messageId: string | null;
   readonly occurredAt: EpochMicros;
@@ -39,11 +39,23 @@ export function branchColumns(table: EventTable): string {
   ].join(", ");
 }
 
+/** Of a row of the table of recipients that may not be there: it is, and says that the person was erased. */
+export const IS_ERASED = "(recipients.recipient_key is not null and recipients.address is null)";
+
+/** What does not count is hidden from the moment of the erasure on: a worker needs its time to empty the rows. */
+const unlessErased = (column: string): string => `case when ${IS_ERASED} then null else ${column} end`;
+
 /** An EventRow, from a union of branches called `event` and the table of recipients beside it. */
 export const EVENT_ROW_COLUMNS = [
-  `event.type, event.id as key, event.event_id as "eventId", event.campaign_id as "campaignId"`,
-  `event.recipient_key as "recipientKey", coalesce(recipients.address, '${ERASED_RECIPIENT}') as recipient`,
-  `event.message_id as "messageId", event.occurred_at as "occurredAt", event.received_at as "receivedAt"`,
-  "coalesce(event.metadata, '{}') as metadata",
-  ...details.map(({ field, column }) => `event.${column} as "${field}"`),
+  `event.type, event.id as key, event.campaign_id as "campaignId", event.recipient_key as "recipientKey"`,
+  `case when ${IS_ERASED} then event.id::text else event.event_id end as "eventId"`,
+  `case when recipients.recipient_key is null then 'key:' || event.recipient_key
+     else coalesce(recipients.address, '${ERASED_RECIPIENT}') end as recipient`,
+  `${unlessErased("event.message_id")} as "messageId"`,
+  `event.occurred_at as "occurredAt", event.received_at as "receivedAt"`,
+  `coalesce(${unlessErased("event.metadata")}, '{}') as metadata`,
+  ...details.map(
+    ({ field, column }) =>
+      `${COUNTED_DETAILS.has(field) ? `event.${column}` : unlessErased(`event.${column}`)} as "${field}"`,
+  ),
 ].join(", ");

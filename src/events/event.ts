@@ -1,5 +1,5 @@
 /** What an event is (docs/kpis.md, "Events"): ten types, what all carry, and what each carries beside. */
-import type { CampaignId, EventKey, RecipientKey } from "../ids.js";
+import type { CampaignId, EventKey, LinkKey, RecipientKey } from "../ids.js";
 import type { EpochMicros } from "../time/instant.js";
 
 export const EVENT_TYPES = [
@@ -82,16 +82,30 @@ export const DETAILS_BY_TYPE = {
   REJECTED: ["reason"],
 } as const satisfies Record<EventType, readonly (keyof EventDetails)[]>;
 
-/** An event that was judged good. This is what lies in the inbox (format 1), so a change here is a new format. */
+/** Those of them that the counts are made of. The rest may go, and no number changes. */
+export const COUNTED_DETAILS: ReadonlySet<keyof EventDetails> = new Set<keyof EventDetails>([
+  "bounceClass",
+  "url",
+  "traffic",
+  "amount",
+  "currency",
+]);
+
+/**
+ * An event that was judged good. This is what lies in the inbox, so a change here is a new format: 1 always has the address and
+ * never a linkKey.
+ */
 export interface AcceptedEvent extends EventDetails {
   readonly key: EventKey;
   readonly eventId: string;
   readonly type: EventType;
   readonly campaignId: CampaignId;
   readonly recipientKey: RecipientKey;
-  /** The recipient as normalised: goes into the table of addresses and nowhere else. */
-  readonly address: string;
+  /** The recipient as normalised: goes into the table of addresses and nowhere else. Absent where no address is to be kept. */
+  readonly address?: string;
   readonly occurredAt: EpochMicros;
   readonly messageId?: string;
   readonly metadata?: Readonly<Record<string, unknown>>;
+  /** The link that a click counts as, where its URL was replaced; else that of the URL. */
+  readonly linkKey?: LinkKey;
 }

@@ -40,6 +40,7 @@ const scopes: Record<Scope, string> = {
   MANAGE_CAMPAIGNS: "The campaign mutations, whose payloads show the campaign, and campaigns' audit trails.",
   MANAGE_KEYS: "The API key mutations, and the audit trails of keys and of the tenant.",
   OPERATE: "deadLetters and their mutations; what a letter's event holds needs READ_EVENTS beside it.",
+  MANAGE_RECIPIENTS: "eraseRecipient, and exportRecipient with all that it shows of one person.",
 };
 export const ScopeEnum = defineEnum("Scope", "What a key may do.", SCOPES, scopes);
 
@@ -198,6 +199,7 @@ export const CampaignOrderFieldEnum = defineEnum(
 const auditActions: Record<AuditAction, string> = {
   TENANT_CREATED: "The tenant was made.",
   TENANT_UPDATED: "The tenant's name or zone changed.",
+  RECIPIENT_ERASED: "A recipient, who is named by the key alone, was erased.",
   API_KEY_CREATED: "The key was made.",
   API_KEY_ROTATED: "The key got another secret.",
   API_KEY_REVOKED: "The key was ended for good.",

@@ -18,6 +18,11 @@ import { DeadLetterFieldResolver, DeadLetterResolver } from "./resolvers/dead-le
 import { IngestResolver, recordEvents, type RecordEventsArgs } from "./resolvers/ingest-resolver.js";
 import { KpiQueryResolver, KpiReportResolver } from "./resolvers/kpi-resolver.js";
 import { NodeResolver } from "./resolvers/node-resolver.js";
+import {
+  RecipientCampaignResolver,
+  RecipientExportResolver,
+  RecipientResolver,
+} from "./resolvers/recipient-resolver.js";
 import { ViewerResolver } from "./resolvers/viewer-resolver.js";
 import { EVENT_OBJECT_TYPES } from "./types/event-type.js";
 
@@ -38,6 +43,9 @@ export function buildPublicSchema(): GraphQLSchema {
       IngestResolver,
       DeadLetterResolver,
       DeadLetterFieldResolver,
+      RecipientResolver,
+      RecipientExportResolver,
+      RecipientCampaignResolver,
       CampaignMutationResolver,
       ApiKeyResolver,
       CampaignAuditResolver,

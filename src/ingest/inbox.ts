@@ -11,14 +11,24 @@ import type { ReceiptId, TenantId } from "../ids.js";
 import { type EpochMicros, formatInstant } from "../time/instant.js";
 import { UnreadableRow } from "./dead-letters/failure.js";
 
-/** What the payload of a row is. A program that meets a format it does not know leaves the row to a newer one. */
-export const INBOX_FORMAT = 1;
+/**
+ * What the payload of a row is: the newest that this program writes and reads; it reads all before. 2 may lack addresses. A program
+ * that meets a format it does not know leaves the row to a newer one.
+ */
+export const INBOX_FORMAT = 2;
+
+/** The oldest format that says what these events say, so that programs of the release before can do with it. */
+export function inboxFormatOf(events: readonly AcceptedEvent[]): number {
+  return events.every(({ address, linkKey }) => address !== undefined && linkKey === undefined) ? 1 : INBOX_FORMAT;
+}
 
 export interface InboxEntry {
   readonly receiptId: ReceiptId;
   readonly lane: Lane;
   readonly eventCount: number;
   readonly receivedAt: EpochMicros;
+  /** inboxFormatOf the payload; 1 where left out. */
+  readonly format?: number;
   /** JSON of an array of AcceptedEvent. */
   readonly payload: string;
 }
@@ -52,7 +62,7 @@ export function laneInTable(row: Pick<InboxRow, "lane" | "is_retry">): number {
 
 /** The events of a row. Throws UnreadableRow where there are none. */
 export function readEvents({ format, payload }: Pick<InboxRow, "format" | "payload">): readonly AcceptedEvent[] {
-  if (format !== INBOX_FORMAT) throw new UnreadableRow(`No program knows the format ${format}`);
+  if (format < 1 || format > INBOX_FORMAT) throw new UnreadableRow(`No program knows the format ${format}`);
   let events: unknown;
   try {
     events = JSON.parse(payload);
@@ -78,6 +88,7 @@ const append = defineStatement<
     eventCounts: readonly number[],
     receivedAt: readonly string[],
     payloads: string,
+    formats: readonly number[],
   ],
   never
 >(
@@ -85,9 +96,9 @@ const append = defineStatement<
   "inbox.append",
   // The payloads in one text: in a list of rows as JSON they would be parsed twice, in an array of texts every quote escaped.
   `insert into inbox (tenant_id, lane, receipt_id, format, event_count, received_at, payload)
-   select $1, lane, receipt_id, ${INBOX_FORMAT}, event_count, received_at, payload::json
-   from unnest($2::smallint[], $3::uuid[], $4::integer[], $5::timestamptz[], string_to_array($6, e'\\x1e'))
-     as entry (lane, receipt_id, event_count, received_at, payload)`,
+   select $1, lane, receipt_id, format, event_count, received_at, payload::json
+   from unnest($2::smallint[], $3::uuid[], $4::integer[], $5::timestamptz[], string_to_array($6, e'\\x1e'), $7::smallint[])
+     as entry (lane, receipt_id, event_count, received_at, payload, format)`,
 );
 
 export async function appendToInbox(
@@ -103,6 +114,7 @@ export async function appendToInbox(
       entries.map((entry) => entry.eventCount),
       entries.map((entry) => formatInstant(entry.receivedAt)),
       entries.map((entry) => entry.payload).join(SEPARATOR),
+      entries.map((entry) => entry.format ?? 1),
     ),
   );
 }

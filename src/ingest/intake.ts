@@ -5,7 +5,8 @@
 import type { CampaignIdentities } from "../campaigns/campaign-identities.js";
 import { PublicError } from "../errors.js";
 import type { AcceptedEvent, EventInput } from "../events/event.js";
-import { deriveEventId, eventKeyOf, type RecipientKeys } from "../events/event-key.js";
+import { withoutAddress } from "../events/erasures.js";
+import { deriveEventId, eventKeyOf, recipientKeyIn, type RecipientKeys } from "../events/event-key.js";
 import type { Lane } from "../events/outbox.js";
 import { retainedFrom } from "../events/retention.js";
 import type { RetentionFloor } from "../events/retention-floor.js";
@@ -15,6 +16,7 @@ import { faultOfText } from "../text-faults.js";
 import type { EpochMicros } from "../time/instant.js";
 import type { Backpressure } from "./backpressure/backpressure.js";
 import type { Overload } from "./backpressure/high-water-marks.js";
+import { inboxFormatOf } from "./inbox.js";
 import { type InboxWriter, type IntakeAnswer, keyReused } from "./inbox-writer.js";
 import {
   type EventLimits,
@@ -38,6 +40,8 @@ interface IntakeOptions {
   readonly recipientKeys: RecipientKeys;
   readonly floor: RetentionFloor;
   readonly limits: IntakeLimits;
+  /** False: what is stored has the recipients' keys alone. */
+  readonly storeAddresses?: boolean;
   readonly now: () => EpochMicros;
   /** Without it calls are taken however much waits. */
   readonly backpressure?: Backpressure;
@@ -195,10 +199,12 @@ export class Intake {
     const recipientKey = this.#options.recipientKeys.keyOf(tenantId, address);
     const eventId = event.eventId ?? deriveEventId({ type, campaignId, recipientKey, occurredAt, messageId }, details);
     const key = eventKeyOf(eventId);
-    const fields: Mutable<AcceptedEvent> = { key, eventId, type, campaignId, recipientKey, address, occurredAt };
+    const fields: Mutable<AcceptedEvent> = { key, eventId, type, campaignId, recipientKey, occurredAt };
+    if (recipientKeyIn(address) === null) fields.address = address;
     if (messageId !== undefined) fields.messageId = messageId;
     if (metadata !== undefined) fields.metadata = metadata;
-    return Object.assign(fields, details);
+    const accepted = Object.assign(fields, details);
+    return this.#options.storeAddresses === false ? withoutAddress(accepted) : accepted;
   }
 }
 
@@ -220,7 +226,8 @@ function judgeOrRefuse(event: EventInput, rules: JudgingRules): JudgedEvent | Re
 }
 
 function entryOf(receiptId: ReceiptId, lane: Lane, receivedAt: EpochMicros, events: readonly AcceptedEvent[]) {
-  return { receiptId, lane, eventCount: events.length, receivedAt, payload: JSON.stringify(events) };
+  const format = inboxFormatOf(events);
+  return { receiptId, lane, eventCount: events.length, receivedAt, format, payload: JSON.stringify(events) };
 }
 
 function idempotencyOf(call: IntakeCall): { key: string; contentHash: string } | null {

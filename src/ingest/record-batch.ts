@@ -1,9 +1,10 @@
 /**
- * What happens to a claimed batch, in the worker's one transaction: duplicates fall out, the log, the
+ * What happens to a claimed batch, in the worker's one transaction: erased people are made out, duplicates fall out, the log, the
  * recipients' states and the links take the new events, the difference goes into the outbox, the receipts learn of it, and the inbox
  * forgets the batch. Tables are touched in this order by every worker, and rows within each in the order of their keys.
  */
 import type { Session } from "../database/pool.js";
+import { withoutAddress, withoutErased } from "../events/erasures.js";
 import { appendToLog, type ReceivedEvent, rememberAddresses, withoutDuplicates } from "../events/event-log.js";
 import { appendToOutbox, LANES, type OutboxMessage } from "../events/outbox.js";
 import { type CampaignId, type TenantId, uuidv7 } from "../ids.js";
@@ -38,9 +39,10 @@ export async function recordBatch(
   session: Session<"events">,
   rows: readonly InboxRow[],
   events: readonly ReceivedEvent[],
-  options: { readonly maxLinksPerCampaign: number; readonly now: EpochMicros },
+  options: { readonly maxLinksPerCampaign: number; readonly storeAddresses?: boolean; readonly now: EpochMicros },
 ): Promise<BatchResult> {
-  const fresh = await withoutDuplicates(session, events);
+  const kept = await withoutErased(session, options.storeAddresses === false ? events.map(keyed) : events);
+  const fresh = await withoutDuplicates(session, kept);
   if (fresh.length > 0) {
     const changes = await applyToStates(session, fresh);
     const links = await applyToLinks(session, changes, options.maxLinksPerCampaign);
@@ -54,6 +56,11 @@ export async function recordBatch(
   await writeReceipts(session, progressOf(rows, fresh), options.now);
   await removeFromInbox(session, rows);
   return { recorded: fresh.length, duplicates: events.length - fresh.length };
+}
+
+/** What was accepted before addresses were no longer to be stored. */
+function keyed(item: ReceivedEvent): ReceivedEvent {
+  return item.event.address === undefined ? item : { ...item, event: withoutAddress(item.event) };
 }
 
 /** One message per tenant. */

@@ -25,6 +25,8 @@ export interface WorkerOptions {
   readonly maxEventsPerBatch: number;
   readonly pollMs: number;
   readonly maxLinksPerCampaign: number;
+  /** False: recipients are known by their keys alone. */
+  readonly storeAddresses?: boolean;
   readonly retries: RetryLimits;
   readonly now: () => EpochMicros;
   /** Of [0, 1), for the jitter of retries. */
@@ -132,10 +134,14 @@ export class Worker {
   }
 
   async #record(session: Session<"events">, rows: readonly InboxRow[]): Promise<BatchResult> {
-    const { partitions, maxLinksPerCampaign, now } = this.#options;
+    const { partitions, maxLinksPerCampaign, storeAddresses, now } = this.#options;
     const events = eventsOf(rows);
     await partitions.ensureFor(events.map(({ event }) => event.occurredAt));
-    return recordBatch(session, rows, events, { maxLinksPerCampaign, now: now() });
+    return recordBatch(session, rows, events, {
+      maxLinksPerCampaign,
+      now: now(),
+      ...(storeAddresses === false && { storeAddresses }),
+    });
   }
 
   /**

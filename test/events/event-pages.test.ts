@@ -308,16 +308,45 @@ test("events that come in between two pages neither hide nor repeat one", async 
 const eraseAddress = defineStatement<"events", [TenantId, RecipientKey], never>(
   "events",
   "test.erase_address",
+  "update recipients set address = null where tenant_id = $1 and recipient_key = $2",
+);
+
+test("the events of an erased person stay on the pages without what says who it was, and are nobody's", async () => {
+  const recipientKey = hashToUuid("person-3@example.org") as RecipientKey;
+  const known = (await walk(reading(all), 100)).filter((row) => row.recipientKey === recipientKey);
+  expect(known.length).toBeGreaterThan(0);
+  await writeAsWorker(pool, (session) => session.run(eraseAddress(tenant, recipientKey)));
+  const rows = await walk(reading(all), 100);
+  expect(keysOf(rows)).toEqual(expectedKeys(all));
+  const erased = rows.filter((row) => row.recipientKey === recipientKey);
+  expect(keysOf(erased)).toEqual(keysOf(known));
+  for (const row of erased) {
+    const { recipient, eventId, messageId, metadata, client, diagnostic } = row;
+    expect({ recipient, eventId, messageId, metadata, client, diagnostic }).toEqual({
+      recipient: ERASED_RECIPIENT,
+      eventId: row.key,
+      messageId: null,
+      metadata: {},
+      client: null,
+      diagnostic: null,
+    });
+  }
+  expect(await walk(reading({ ...all, recipientKey }), 100)).toEqual([]);
+});
+
+const forgetAddress = defineStatement<"events", [TenantId, RecipientKey], never>(
+  "events",
+  "test.forget_address",
   "delete from recipients where tenant_id = $1 and recipient_key = $2",
 );
 
-test("the events of an erased person stay on the pages, without the address", async () => {
-  const recipientKey = hashToUuid("person-3@example.org") as RecipientKey;
-  await writeAsWorker(pool, (session) => session.run(eraseAddress(tenant, recipientKey)));
+test("a recipient whose address is not kept is called by the key, and found by it", async () => {
+  const recipientKey = hashToUuid("person-4@example.org") as RecipientKey;
+  await writeAsWorker(pool, (session) => session.run(forgetAddress(tenant, recipientKey)));
   const list = { ...all, recipientKey };
   const rows = await walk(reading(list), 100);
   expect(keysOf(rows)).toEqual(expectedKeys(list));
-  expect(new Set(rows.map((row) => row.recipient))).toEqual(new Set([ERASED_RECIPIENT]));
+  expect(new Set(rows.map((row) => row.recipient))).toEqual(new Set([`key:${recipientKey}`]));
 });
 
 const explain = (text: string, name: string) =>

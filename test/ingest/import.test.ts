@@ -129,7 +129,7 @@ async function acceptedEvents(): Promise<AcceptedEvent[]> {
 }
 
 async function acceptedRecipients(): Promise<string[]> {
-  return (await acceptedEvents()).map((event) => event.address).toSorted();
+  return (await acceptedEvents()).map((event) => event.address ?? "").toSorted();
 }
 
 function sent(recipient: string, more: Record<string, unknown> = {}): Record<string, unknown> {

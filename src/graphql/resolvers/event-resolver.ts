@@ -16,7 +16,7 @@ import { type ConnectionOf, PageArgs } from "../types/connection-type.js";
 import { DateTimeRangeInput } from "../types/date-time-range-input.js";
 import { EventConnection, EventFilterInput, EventInterface } from "../types/event-type.js";
 
-async function readEvents(
+export async function readEvents(
   tenant: TenantContext,
   list: EventList,
   args: PageArgs,

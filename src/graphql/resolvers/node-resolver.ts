@@ -8,11 +8,13 @@ import {
   type DeadLetterId,
   isUuid,
   type ReceiptId,
+  type RecipientKey,
   typeOfGlobalId,
   uuidOfGlobalId,
 } from "../../ids.js";
 import { findDeadLetter } from "../../ingest/dead-letters/dead-letter-pages.js";
 import { findReceipt } from "../../ingest/receipts.js";
+import { findErasure } from "../../privacy/erasure.js";
 import { campaignOf } from "../campaign-node.js";
 import type { RequestContext, TenantContext } from "../context.js";
 import { eventOf } from "../event-node.js";
@@ -22,6 +24,7 @@ import { apiKeyOf } from "./api-key-resolver.js";
 import { AUDIT_SUBJECTS, auditEntryOf } from "./audit-resolver.js";
 import { deadLetterOf } from "./dead-letter-resolver.js";
 import { receiptOf } from "./ingest-resolver.js";
+import { erasureOf } from "./recipient-resolver.js";
 import { tenantOf } from "./viewer-resolver.js";
 
 const MAX_NODES = 100;
@@ -62,6 +65,12 @@ const FINDERS: Readonly<Record<string, Find>> = {
     if (uuid === null || !tenant.may("OPERATE")) return null;
     const letter = await findDeadLetter(tenant.events, tenant.tenantId, uuid as DeadLetterId);
     return letter === null ? null : deadLetterOf(letter);
+  },
+  async RecipientErasure(tenant, id) {
+    const uuid = uuidOfGlobalId("RecipientErasure", id);
+    if (uuid === null || !tenant.may("MANAGE_RECIPIENTS")) return null;
+    const erasure = await findErasure(tenant.events, tenant.tenantId, uuid as RecipientKey);
+    return erasure === null ? null : erasureOf(erasure);
   },
   async Event(tenant, id) {
     const reference = eventReferenceOf(id);

@@ -38,7 +38,8 @@ export class EventInputType implements EventInput {
   campaignExternalId?: string | null;
 
   @Field(() => String, {
-    description: "The address, at most 320 characters: trimmed, NFC-normalised, and lower-cased if it holds an @.",
+    description:
+      "The address, at most 320 characters: trimmed, NFC-normalised, and lower-cased if it holds an @. Or a recipient's key, as events show it where addresses are not stored.",
   })
   recipient!: string;
 

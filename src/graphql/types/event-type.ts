@@ -27,7 +27,10 @@ export abstract class EventInterface extends NodeType {
   @Field(() => EventTypeEnum, { description: "What happened." })
   type!: EventType;
 
-  @Field(() => String, { description: "The address, as normalised." })
+  @Field(() => String, {
+    description:
+      'The address, as normalised; "(erased)" of whoever was erased; "key:" and the recipient\'s key where addresses are not stored.',
+  })
   recipient!: string;
 
   @Field(() => String, { nullable: true, description: "The sender's id of the message." })
@@ -232,7 +235,11 @@ export class EventFilterInput {
   @Field(() => ID, { nullable: true, description: "Of this campaign." })
   campaignId?: string | null;
 
-  @Field(() => String, { nullable: true, description: "Of this recipient; normalised as in EventInput." })
+  @Field(() => String, {
+    nullable: true,
+    description:
+      "Of this recipient: the address, normalised as in EventInput, or the key as events show it. Whoever was erased is found no more.",
+  })
   recipient?: string | null;
 
   @Field(() => JsonObjectScalar, {

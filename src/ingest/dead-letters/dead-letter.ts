@@ -1,5 +1,6 @@
 /** A dead letter as it is read, with what can be made out of its event. */
 import { EVENT_TYPES, type EventType } from "../../events/event.js";
+import { textOfRecipientKey } from "../../events/event-key.js";
 import type { Lane } from "../../events/outbox.js";
 import {
   type CampaignId,
@@ -7,11 +8,12 @@ import {
   encodeGlobalId,
   isUuid,
   type ReceiptId,
+  type RecipientKey,
   type TenantId,
 } from "../../ids.js";
 import { type EpochMicros, formatInstant } from "../../time/instant.js";
 import type { DeadReason } from "./dead-reason.js";
-import { INBOX_FORMAT, readEvents } from "../inbox.js";
+import { readEvents } from "../inbox.js";
 
 export interface DeadLetterRow {
   readonly tenantId: TenantId;
@@ -47,17 +49,18 @@ export interface DeadEvent {
   readonly eventId: string | null;
   readonly campaignId: CampaignId | null;
   readonly occurredAt: EpochMicros | null;
-  /** As recordEvents takes it (with the recipient's address), so that it can be mended and sent again; null: unreadable. */
+  /** As recordEvents takes it (with the recipient's address, or key where none is kept), so that it can be mended and sent again; null: unreadable. */
   readonly input: Readonly<Record<string, unknown>> | null;
 }
 
 const UNREADABLE: DeadEvent = { type: null, eventId: null, campaignId: null, occurredAt: null, input: null };
 
 export function readDeadEvent({ format, payload }: Pick<DeadLetterRow, "format" | "payload">): DeadEvent {
-  const event = format === INBOX_FORMAT ? onlyEventOf(payload) : null;
+  const event = onlyEventOf(format, payload);
   if (event === null) return UNREADABLE;
   // The keys are this program's, and it makes them anew.
-  const { key: _key, recipientKey: _recipientKey, address, ...rest } = event;
+  const { key: _key, recipientKey, linkKey: _linkKey, address, ...rest } = event;
+  const isKey = typeof recipientKey === "string" && isUuid(recipientKey);
   const { type, eventId, campaignId, occurredAt } = event;
   const time = writtenInstant(occurredAt);
   const isCampaign = typeof campaignId === "string" && isUuid(campaignId);
@@ -69,15 +72,15 @@ export function readDeadEvent({ format, payload }: Pick<DeadLetterRow, "format" 
     input: {
       ...rest,
       campaignId: isCampaign ? encodeGlobalId("Campaign", campaignId) : (campaignId ?? null),
-      recipient: address ?? null,
+      recipient: address ?? (isKey ? textOfRecipientKey(recipientKey as RecipientKey) : null),
       occurredAt: time ?? occurredAt ?? null,
     },
   };
 }
 
-function onlyEventOf(payload: string): Readonly<Record<string, unknown>> | null {
+function onlyEventOf(format: number, payload: string): Readonly<Record<string, unknown>> | null {
   try {
-    const [event, ...others] = readEvents({ format: INBOX_FORMAT, payload });
+    const [event, ...others] = readEvents({ format, payload });
     return event === undefined || others.length > 0 ? null : { ...event };
   } catch {
     return null;

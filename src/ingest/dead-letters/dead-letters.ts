@@ -13,6 +13,7 @@ import { type EpochMicros, formatInstant } from "../../time/instant.js";
 import type { DeadReason } from "./dead-reason.js";
 import type { Failure } from "./failure.js";
 import { type InboxRow, laneInTable } from "../inbox.js";
+import { eraseBuried } from "./erase-waiting.js";
 import { writeReceipts } from "../receipts.js";
 
 const bury = defineStatement<
@@ -60,9 +61,10 @@ export async function buryRow(
   const place = [laneInTable(row), tenantId, row.id, row.attempts] as const;
   const context = [reason, error, sqlState, constraint, table, statement] as const;
   // Letters are paged by id, newest first: it has to say the same time as the letter.
-  const letterId = uuidv7(Math.floor(now / 1000));
+  const letterId = uuidv7(Math.floor(now / 1000)) as DeadLetterId;
   const buried = await session.run(bury(...place, letterId, formatInstant(now), row.lane, ...context));
   if (buried.length === 0) return false;
+  await eraseBuried(session, row, letterId);
   // For programs that read the status here alone.
   const progress = { tenantId, id, status: "DEAD", acceptedAt, recordedCount: 0, duplicateCount: 0 } as const;
   await writeReceipts(session, [progress], now);

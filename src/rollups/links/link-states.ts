@@ -66,13 +66,15 @@ const find = defineStatement<"events", [clickers: string], LinkStateRow>(
 const count = defineStatement<"events", [clickers: string, others: LinkKey], LinkStateRow>(
   "events",
   "link_states.count",
+  // A click whose URL was replaced says itself which link it is.
   `select clicked.tenant_id, clicked.campaign_id, clicked.recipient_key, coalesce(link.link_key, $2::uuid) as link_key,
      min(occurred_at) as first_clicked_at, min(occurred_at) filter (where traffic <> 'MACHINE') as first_clicked_human_at,
      count(*) as clicked, count(*) filter (where traffic <> 'MACHINE') as clicked_human
    from ${CLICKERS}
    join clicked using (tenant_id, campaign_id, recipient_key)
    left join campaign_links as link on link.tenant_id = clicked.tenant_id and link.campaign_id = clicked.campaign_id
-     and link.link_key = left(encode(sha256(convert_to(clicked.url, 'UTF8')), 'hex'), 32)::uuid
+     and link.link_key
+       = coalesce(clicked.link_key, left(encode(sha256(convert_to(clicked.url, 'UTF8')), 'hex'), 32)::uuid)
    group by clicked.tenant_id, clicked.campaign_id, clicked.recipient_key, coalesce(link.link_key, $2::uuid)`,
 );
 

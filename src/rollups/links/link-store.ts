@@ -66,7 +66,7 @@ export async function applyToLinks(
 function clicksOf({ tenantId, campaignId, events }: StateChange): Click[] {
   return events.flatMap(({ event }): Click[] => {
     if (event.type !== "CLICKED" || event.url === undefined) return [];
-    const link_key = hashToUuid(event.url) as LinkKey;
+    const link_key = event.linkKey ?? (hashToUuid(event.url) as LinkKey);
     const link = { tenant_id: tenantId, campaign_id: campaignId, link_key, url: event.url };
     return [{ ...link, at: event.occurredAt, human: isHuman(event) }];
   });

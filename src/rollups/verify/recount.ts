@@ -130,16 +130,19 @@ const countLinks = defineStatement<
   "events",
   "recount.links",
   `with clicks as materialized (
-     select campaign_id, url, recipient_key, occurred_at as at, traffic <> 'MACHINE' as human from clicked where ${SCOPE}
+     -- A key of its own: the URL held an address, and was replaced.
+     select campaign_id, url, link_key as own_key, recipient_key, occurred_at as at, traffic <> 'MACHINE' as human
+     from clicked where ${SCOPE}
    ),
    -- The links past the limit are one link, which a recipient clicks for the first time once.
    link as materialized (
-     select campaign_id, hashed.url as clicked_url, coalesce(registered.link_key, $3) as link_key,
+     select campaign_id, hashed.url as clicked_url, hashed.own_key, coalesce(registered.link_key, $3) as link_key,
        coalesce(registered.url, $4) as url
      from (
-       select campaign_id, url, left(encode(sha256(convert_to(url, 'UTF8')), 'hex'), 32)::uuid as link_key
+       select campaign_id, url, own_key,
+         coalesce(own_key, left(encode(sha256(convert_to(url, 'UTF8')), 'hex'), 32)::uuid) as link_key
        from clicks
-       group by campaign_id, url
+       group by campaign_id, url, own_key
      ) as hashed
      left join (select campaign_id, link_key, url from campaign_links where ${SCOPE}) as registered
        using (campaign_id, link_key)
@@ -148,6 +151,7 @@ const countLinks = defineStatement<
      select link.campaign_id, link.link_key, link.url, recipient_key, at, human
      from clicks
      join link on link.campaign_id = clicks.campaign_id and link.clicked_url = clicks.url
+       and link.own_key is not distinct from clicks.own_key
    ),
    -- Where the SEND basis puts what a clicker did: at the first SENT, or at the first event of any type.
    clicker as (select distinct campaign_id, recipient_key from clicks),

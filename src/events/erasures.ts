@@ -1,0 +1,118 @@
+/**
+ * People who were erased, as those who record events have to know them.
+ *
+ * The address itself needs no care: a recipient's row without one stays, and nobody replaces it. What else an event says of the
+ * person must not come into the log after the erasure has swept it. So whoever records holds a lock of the tenant that erasures
+ * want for themselves: an event is in the log before its person is erased, and swept, or its recorder sees the erasure.
+ * The lock is taken before any row of the log is touched, and of several tenants in the order of their ids.
+ */
+import type { Session } from "../database/pool.js";
+import { defineStatement } from "../database/statement.js";
+import { hashToUuid, type LinkKey, type RecipientKey, type TenantId } from "../ids.js";
+import { addressPattern, replaceInJson, WITHHELD_ADDRESS } from "./address-in-text.js";
+import { type AcceptedEvent, COUNTED_DETAILS, type EventDetails } from "./event.js";
+import type { ReceivedEvent } from "./event-log.js";
+import { ERASED_RECIPIENT } from "./event-row.js";
+
+const LOCK = "hashtextextended('mailtally.erasures ' || tenant_id, 0)";
+
+const lockShared = defineStatement<"events", [readonly TenantId[]], never>(
+  "events",
+  "erasures.lock_shared",
+  `select pg_advisory_xact_lock_shared(${LOCK}) from unnest($1::text[]) as tenant (tenant_id)`,
+);
+
+const lockAlone = defineStatement<"events", [TenantId], never>(
+  "events",
+  "erasures.lock_alone",
+  `select pg_advisory_xact_lock(${LOCK}) from (select $1::text as tenant_id) as tenant`,
+);
+
+const findTenants = defineStatement<"events", [readonly TenantId[]], { tenant_id: TenantId }>(
+  "events",
+  "erasures.find_tenants",
+  `select tenant_id from unnest($1::uuid[]) as tenant (tenant_id)
+   where exists (select from erasures where erasures.tenant_id = tenant.tenant_id)`,
+);
+
+const find = defineStatement<
+  "events",
+  [readonly TenantId[], readonly RecipientKey[]],
+  { tenant_id: TenantId; recipient_key: RecipientKey }
+>(
+  "events",
+  "erasures.find",
+  `select tenant_id, recipient_key
+   from unnest($1::uuid[], $2::uuid[]) as recipient (tenant_id, recipient_key)
+   join erasures using (tenant_id, recipient_key)`,
+);
+
+/** Until the end of the transaction nobody records events of the tenant. */
+export async function lockForErasing(session: Session<"events">, tenantId: TenantId): Promise<void> {
+  await session.run(lockAlone(tenantId));
+}
+
+/** Those of the events whose person was erased. Until the end of the transaction nobody of these tenants is. */
+async function erasedAmong(
+  session: Session<"events">,
+  events: readonly Pick<ReceivedEvent, "tenantId" | "event">[],
+): Promise<ReadonlySet<string>> {
+  const tenants = [...new Set(events.map(({ tenantId }) => tenantId))].toSorted();
+  // A statement of its own: one that waited for the lock would see what was before.
+  await session.run(lockShared(tenants));
+  const some = new Set((await session.run(findTenants(tenants))).map((row) => row.tenant_id));
+  if (some.size === 0) return new Set();
+  const keys = new Map(
+    events.flatMap(({ tenantId, event: { recipientKey } }) =>
+      some.has(tenantId) ? [[`${tenantId}${recipientKey}`, [tenantId, recipientKey] as const] as const] : [],
+    ),
+  );
+  const pairs = [...keys.values()];
+  const found = await session.run(
+    find(
+      pairs.map(([tenantId]) => tenantId),
+      pairs.map(([, recipientKey]) => recipientKey),
+    ),
+  );
+  return new Set(found.map((row) => `${row.tenant_id}${row.recipient_key}`));
+}
+
+/** The same events in their order, those of erased people without what says who they are. */
+export async function withoutErased<Item extends Pick<ReceivedEvent, "tenantId" | "event">>(
+  session: Session<"events">,
+  items: readonly Item[],
+): Promise<readonly Item[]> {
+  if (items.length === 0) return items;
+  const erased = await erasedAmong(session, items);
+  if (erased.size === 0) return items;
+  return items.map((item) =>
+    erased.has(`${item.tenantId}${item.event.recipientKey}`) ? { ...item, event: erasedEvent(item.event) } : item,
+  );
+}
+
+/** What counts of an event, and nothing else. Its id is the ledger's hash; its link keeps its key where the URL is replaced. */
+export function erasedEvent(event: AcceptedEvent): AcceptedEvent {
+  const { key, type, campaignId, recipientKey, occurredAt, address } = event;
+  const counted: Record<string, unknown> = {};
+  for (const field of COUNTED_DETAILS as ReadonlySet<keyof EventDetails>) {
+    if (event[field] !== undefined) counted[field] = event[field];
+  }
+  const bare = { key, eventId: key, type, campaignId, recipientKey, occurredAt, ...counted };
+  const link = event.url === undefined || address === undefined ? null : erasedLink(event.url, address);
+  if (link !== null) return { ...bare, ...link };
+  return event.linkKey === undefined ? bare : { ...bare, linkKey: event.linkKey };
+}
+
+/** A URL without the address that it holds, and the key that it goes on counting under; null where it holds none. */
+export function erasedLink(url: string, address: string): { readonly url: string; readonly linkKey: LinkKey } | null {
+  const pattern = addressPattern(address);
+  const replaced = pattern === null ? url : url.replace(pattern, ERASED_RECIPIENT);
+  return replaced === url ? null : { url: replaced, linkKey: hashToUuid(url) as LinkKey };
+}
+
+/** The event for an installation that keeps no addresses: without it, wherever its source has put it. */
+export function withoutAddress(event: AcceptedEvent): AcceptedEvent {
+  const { address, ...rest } = event;
+  const pattern = address === undefined ? null : addressPattern(address);
+  return pattern === null ? rest : (replaceInJson(rest, pattern, WITHHELD_ADDRESS) as AcceptedEvent);
+}
