@@ -7,6 +7,7 @@ import { accepted, poisoned, slipIn } from "../ingest/dead-letters/poison.js";
 import type { Product } from "../support/product.js";
 import { RECORD_EVENTS, type RecordedEvents } from "../support/record-events.js";
 import { TEN_EVENTS } from "../support/ten-events.js";
+import { waitFor } from "../support/wait-for.js";
 import type { OwnValues } from "./schema-walk.js";
 
 const RANGE = { from: "2026-11-01T00:00:00Z", to: "2026-11-04T00:00:00Z" } as const;
@@ -160,6 +161,25 @@ export async function createSide(product: Product, traits: Traits): Promise<Side
     "{ deadLetters { nodes { id } } }",
   );
   for (const { id } of letters.data.deadLetters.nodes) own.learn("DeadLetter", id);
+  const erased = await change(
+    product,
+    key,
+    `eraseRecipient(input: { recipient: "${marker}-erased@example.com" }) { erasure { id } }`,
+  );
+  const { erasure } = erased["eraseRecipient"] as { erasure: { id: string } };
+  own.learn("RecipientErasure", erasure.id);
+  // The baseline is what is so when a worker is done.
+  await waitFor(
+    async () =>
+      (
+        await product.graphql<{ node: { completedAt: string | null } }>(
+          key,
+          "query ($id: ID!) { node(id: $id) { ... on RecipientErasure { completedAt } } }",
+          { id: erasure.id },
+        )
+      ).data.node.completedAt,
+    { what: "the erasure to be completed" },
+  );
   const trail = await product.graphql<{ node: { auditTrail: { nodes: { id: string }[] } } }>(
     key,
     `query ($id: ID!) { node(id: $id) { ... on Campaign { auditTrail { nodes { id } } } } }`,

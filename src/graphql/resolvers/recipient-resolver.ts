@@ -27,6 +27,7 @@ import {
 import { withUserErrors } from "../user-errors.js";
 import { readEvents } from "./event-resolver.js";
 
+/** Said, and asked for, in each field of what an export holds, though nobody else comes by one. */
 const NEEDS = "Needs the scope MANAGE_RECIPIENTS.";
 
 export function erasureOf({ recipientKey, requestedAt, erasedEvents, completedAt }: Erasure): RecipientErasureType {
@@ -71,40 +72,40 @@ export class RecipientResolver {
 export class RecipientExportResolver {
   @FieldResolver(() => String, {
     nullable: true,
-    description: "The address; null where none is kept: nothing is held, it was erased, or addresses are not stored.",
+    description: `The address; null where none is kept: nothing is held, it was erased, or addresses are not stored. ${NEEDS}`,
   })
   address(@Root() { key }: RecipientExportType, @Ctx() context: RequestContext): Promise<string | null> {
-    const { events, tenantId } = context.authenticated();
+    const { events, tenantId } = context.require("MANAGE_RECIPIENTS");
     return findAddressOf(events, tenantId, key);
   }
 
   @FieldResolver(() => RecipientErasureType, {
     nullable: true,
-    description: "The erasure; null where the recipient was not erased.",
+    description: `The erasure; null where the recipient was not erased. ${NEEDS}`,
   })
   async erasure(
     @Root() { key }: RecipientExportType,
     @Ctx() context: RequestContext,
   ): Promise<RecipientErasureType | null> {
-    const { events, tenantId } = context.authenticated();
+    const { events, tenantId } = context.require("MANAGE_RECIPIENTS");
     const erasure = await findErasure(events, tenantId, key);
     return erasure === null ? null : erasureOf(erasure);
   }
 
   @FieldResolver(() => RecipientCampaignConnection, {
-    description: "What was counted of the recipient in each campaign, in the order in which these were made.",
+    description: `What was counted of the recipient in each campaign, in the order in which these were made. ${NEEDS}`,
   })
   async campaigns(
     @Root() { key }: RecipientExportType,
     @Args(() => PageArgs) args: PageArgs,
     @Ctx() context: RequestContext,
   ): Promise<ConnectionOf<RecipientCampaignType>> {
-    const { events, tenantId, services } = context.authenticated();
+    const { events, tenantId, services } = context.require("MANAGE_RECIPIENTS");
     const page = await readRecipientCampaigns(events, tenantId, key, readPageArguments(args), services.cursors);
     return connectionOf(page, (row) => Object.assign(new RecipientCampaignType(), row), services.cursors);
   }
 
-  @FieldResolver(() => EventConnection, { description: "The recipient's recorded events." })
+  @FieldResolver(() => EventConnection, { description: `The recipient's recorded events. ${NEEDS}` })
   events(
     @Root() { key }: RecipientExportType,
     @Arg("occurredAt", () => DateTimeRangeInput, {
@@ -119,27 +120,26 @@ export class RecipientExportResolver {
   ): Promise<ConnectionOf<EventInterface>> {
     const range = occurredAt === null || occurredAt === undefined ? null : checkedRange(occurredAt, ["occurredAt"]);
     const list = { types: null, occurredAt: range, campaignId: null, recipientKey: key, metadata: null, traffic: null };
-    return readEvents(context.authenticated(), { ...list, order }, args);
+    return readEvents(context.require("MANAGE_RECIPIENTS"), { ...list, order }, args);
   }
 
   @FieldResolver(() => [JsonObjectScalar], {
-    description:
-      "Accepted events that are not in the log, as recordEvents takes them: those that wait to be recorded, and dead letters. The oldest thousand.",
+    description: `Accepted events that are not in the log, as recordEvents takes them: those that wait to be recorded, and dead letters. The oldest thousand. ${NEEDS}`,
   })
   unrecordedEvents(
     @Root() { key }: RecipientExportType,
     @Ctx() context: RequestContext,
   ): Promise<Readonly<Record<string, unknown>>[]> {
-    const { events, tenantId } = context.authenticated();
+    const { events, tenantId } = context.require("MANAGE_RECIPIENTS");
     return findUnrecordedEvents(events, tenantId, key);
   }
 }
 
 @Resolver(() => RecipientCampaignType)
 export class RecipientCampaignResolver {
-  @FieldResolver(() => CampaignType, { description: "The campaign." })
+  @FieldResolver(() => CampaignType, { description: `The campaign. ${NEEDS}` })
   async campaign(@Root() { campaignId }: RecipientCampaignType, @Ctx() context: RequestContext): Promise<CampaignType> {
-    const campaign = await context.authenticated().loaders.campaign.load(campaignId);
+    const campaign = await context.require("MANAGE_RECIPIENTS").loaders.campaign.load(campaignId);
     if (campaign === null) throw new Error("A recipient's campaign is in neither database");
     return campaignOf(campaign);
   }

@@ -1,0 +1,144 @@
+/** STORE_ADDRESSES=off: recipients are known by their keys alone, and everything counts as it would with addresses. */
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Product, startProduct } from "../support/product.js";
+import { type EventFields, recordEvents } from "../support/record-events.js";
+import { startRedis, type StartedRedis } from "../support/test-redis.js";
+import { waitFor } from "../support/wait-for.js";
+import { everythingStored, tablesWith } from "./everything-stored.js";
+import { eventsOf } from "./person.js";
+
+const PEOPLE = ["ann", "bob", "joann"];
+const RANGE = { from: "2026-11-01T00:00:00Z", to: "2026-12-01T00:00:00Z" };
+const EVENTS = PEOPLE.flatMap((name) => [...eventsOf(name), ...eventsOf(name, "autumn")]) as unknown as EventFields[];
+const ADDRESSES = PEOPLE.flatMap((name) => [`${name}@example.org`, `${name}%40example.org`]);
+
+interface Side {
+  readonly product: Product;
+  readonly key: string;
+}
+let redis: StartedRedis;
+let without: Side;
+let beside: Side;
+
+async function start(env: Readonly<Record<string, string>>): Promise<Side> {
+  const product = await startProduct({ env });
+  const { key } = await product.createTenant();
+  return { product, key };
+}
+
+beforeAll(async () => {
+  redis = await startRedis();
+  [without, beside] = await Promise.all([
+    start({ STORE_ADDRESSES: "off", REDIS_URL: redis.url }),
+    start({ STORE_ADDRESSES: "on" }),
+  ]);
+  for (const { product, key } of [without, beside]) {
+    await recordEvents(product, key, EVENTS);
+    await product.settled(key);
+    // Again: duplicates, by ids that were given; and once more by derived ones.
+    await recordEvents(product, key, EVENTS);
+    const derived = EVENTS.map(({ eventId: _eventId, ...event }) => event);
+    await recordEvents(product, key, derived);
+    await recordEvents(product, key, derived);
+    await product.settled(key);
+  }
+}, 60_000);
+afterAll(async () => {
+  await Promise.all([without.product.stop(), beside.product.stop()]);
+  await redis.stop();
+});
+
+const EVERYTHING = `query ($range: DateTimeRange!, $recipient: String) {
+  events(filter: { occurredAt: $range, recipient: $recipient }, first: 100) { nodes { eventId recipient metadata messageId } }
+  campaigns(orderBy: { field: NAME, direction: ASC }) { nodes { name
+    metrics { sent { total unique } opened { total unique } clicked { total unique } bounced { total unique }
+      converted { total unique } revenue { amount } } } } }`;
+
+interface Told {
+  readonly events: { readonly nodes: readonly { readonly recipient: string }[] };
+  readonly campaigns: { readonly nodes: unknown };
+}
+const ask = async ({ product, key }: Side, recipient: string | null = null) => {
+  const { data, errors } = await product.graphql<Told>(key, EVERYTHING, { range: RANGE, recipient });
+  expect(errors).toBeUndefined();
+  return data;
+};
+
+test("no table of either database and nothing in Redis holds an address, whatever was asked and recorded", async () => {
+  // Often enough for answers to be kept.
+  for (let time = 0; time < 3; time += 1) await ask(without);
+  for (const name of PEOPLE) await ask(without, `${name}@example.org`);
+  const stored = await everythingStored(without.product.databases);
+  expect(stored.length).toBeGreaterThan(100);
+  expect(tablesWith(stored, ...ADDRESSES)).toEqual([]);
+  // The same search finds them where they are.
+  expect(tablesWith(await everythingStored(beside.product.databases), ...ADDRESSES).length).toBeGreaterThan(10);
+
+  const client = new Redis(redis.url);
+  const kept: string[] = [];
+  for (const key of await client.keys("*")) kept.push(key, (await client.getBuffer(key))?.toString("latin1") ?? "");
+  client.disconnect();
+  expect(kept.length).toBeGreaterThan(0);
+  expect(kept.filter((text) => ADDRESSES.some((address) => text.includes(address)))).toEqual([]);
+});
+
+test("every count, unique ones as well, is what it is with addresses", async () => {
+  const [told, expected] = [await ask(without), await ask(beside)];
+  expect(told.campaigns).toEqual(expected.campaigns);
+  expect(told.events.nodes).toHaveLength(expected.events.nodes.length);
+});
+
+test("recipients are called by their keys, and found by key and by address", async () => {
+  const { events } = await ask(without);
+  const names = new Set(events.nodes.map(({ recipient }) => recipient));
+  expect(names.size).toBe(PEOPLE.length);
+  for (const name of names) expect(name).toMatch(/^key:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+  const ofAnn = await ask(without, "ann@example.org");
+  expect(ofAnn.events.nodes.length).toBeGreaterThan(20);
+  const [first] = ofAnn.events.nodes;
+  expect((await ask(without, first?.recipient ?? "")).events).toEqual(ofAnn.events);
+});
+
+test("an event for a key counts as the same person's", async () => {
+  const { product, key } = without;
+  const [first] = (await ask(without, "bob@example.org")).events.nodes;
+  const before = await ask(without);
+  await recordEvents(product, key, [
+    {
+      type: "OPENED",
+      campaignExternalId: "autumn",
+      recipient: first?.recipient,
+      occurredAt: "2026-11-09T00:00:00Z",
+    },
+  ]);
+  await product.settled(key);
+  const after = await ask(without);
+  const uniques = ({ campaigns }: Told) =>
+    (campaigns.nodes as { metrics: { opened: { total: number; unique: number } } }[]).map(
+      ({ metrics }) => metrics.opened.unique,
+    );
+  expect(uniques(after)).toEqual(uniques(before));
+});
+
+test("a person is erased without an address as with one", async () => {
+  const { product, key } = without;
+  const { data } = await product.graphql<{ eraseRecipient: { erasure: { id: string } } }>(
+    key,
+    `mutation { eraseRecipient(input: { recipient: "joann@example.org" }) { erasure { id } } }`,
+  );
+  await waitFor(
+    async () =>
+      (
+        await product.graphql<{ node: { completedAt: string | null } }>(
+          key,
+          "query ($id: ID!) { node(id: $id) { ... on RecipientErasure { completedAt } } }",
+          { id: data.eraseRecipient.erasure.id },
+        )
+      ).data.node.completedAt,
+    { what: "the erasure to be completed" },
+  );
+  expect((await ask(without, "joann@example.org")).events.nodes).toEqual([]);
+  const names = (await ask(without)).events.nodes.map(({ recipient }) => recipient);
+  expect(names.filter((name) => name === "(erased)").length).toBeGreaterThan(20);
+});
