@@ -6,6 +6,7 @@ import { addDataCommands } from "./commands/data-commands.js";
 import { addDeadLetterCommands } from "./commands/dead-letter-commands.js";
 import { addDocumentCommands } from "./commands/document-commands.js";
 import { addKeyCommands } from "./commands/key-commands.js";
+import { addRecipientCommands } from "./commands/recipient-commands.js";
 import { addServerCommands } from "./commands/server-commands.js";
 import { addTenantCommands } from "./commands/tenant-commands.js";
 import { ConfigError } from "./config.js";
@@ -26,6 +27,7 @@ addKeyCommands(program);
 addDataCommands(program);
 addDeadLetterCommands(program);
 addDocumentCommands(program);
+addRecipientCommands(program);
 
 try {
   await program.parseAsync();

@@ -40,7 +40,7 @@ export function branchColumns(table: EventTable): string {
 }
 
 /** Of a row of the table of recipients that may not be there: it is, and says that the person was erased. */
-export const IS_ERASED = "(recipients.recipient_key is not null and recipients.address is null)";
+const IS_ERASED = "(recipients.recipient_key is not null and recipients.address is null)";
 
 /** What does not count is hidden from the moment of the erasure on: a worker needs its time to empty the rows. */
 const unlessErased = (column: string): string => `case when ${IS_ERASED} then null else ${column} end`;

@@ -1,6 +1,6 @@
 import type { EventInput } from "../../src/events/event.js";
 
-export const CAMPAIGN = "spring";
+const CAMPAIGN = "spring";
 
 /** All that tells who somebody is, in each event that such a person can have. */
 export function eventsOf(name: string, campaign = CAMPAIGN): EventInput[] {
