@@ -15,7 +15,7 @@ import { eraseRecipient, nameRecipient, type NamedRecipient } from "../privacy/e
 import { type Erasure, findErasure } from "../privacy/erasure.js";
 import { ErasureWork } from "../privacy/erasure-work.js";
 import { forgetAddresses } from "../privacy/forget-addresses.js";
-import { findAddressOf, findUnrecordedEvents, readRecipientCampaigns } from "../privacy/recipient-record.js";
+import { findHeldRecipient, findUnrecordedEvents, readRecipientCampaigns } from "../privacy/recipient-record.js";
 import { systemClock } from "../runtime.js";
 import { writeAsTenant } from "../tenancy/transactions.js";
 import { type EpochMicros, formatInstant } from "../time/instant.js";
@@ -50,11 +50,11 @@ export function exportOne(options: RecipientOptions): Promise<void> {
     const { tenantId, recipientKey } = await find(installation, pools, options);
     const { events } = pools;
     const cursors = new Cursors(installation.secret);
-    const head = await writeAsTenant(events, tenantId, async (session) => ({
-      recipientKey: textOfRecipientKey(recipientKey),
-      address: await findAddressOf(session, tenantId, recipientKey),
-      erasure: erasureOf(await findErasure(session, tenantId, recipientKey)),
-    }));
+    const head = await writeAsTenant(events, tenantId, async (session) => {
+      const { address, isKnown } = await findHeldRecipient(session, tenantId, recipientKey);
+      const erasure = erasureOf(await findErasure(session, tenantId, recipientKey));
+      return { recipientKey: isKnown ? textOfRecipientKey(recipientKey) : null, address, erasure };
+    });
     await write("recipient", head);
     const readCampaigns = (page: PageRequest) =>
       writeAsTenant(events, tenantId, (session) =>

@@ -17,20 +17,33 @@ import { EVENT_COUNTS } from "../rollups/measures.js";
 import { FIRST_TIMES } from "../rollups/recipient-state.js";
 import { type EpochMicros, formatInstant } from "../time/instant.js";
 
-const findAddress = defineStatement<"events", [TenantId, RecipientKey], { address: string | null }>(
+interface HeldRecipient {
+  /** Null where none is kept. */
+  readonly address: string | null;
+  /** Whether anything was recorded that is the recipient's: nobody's is what was erased. */
+  readonly isKnown: boolean;
+}
+
+const findHeld = defineStatement<"events", [TenantId, RecipientKey], HeldRecipient>(
   "events",
-  "recipients.find_address",
-  "select address from recipients where tenant_id = $1 and recipient_key = $2",
+  "recipients.find_held",
+  `select recipients.address,
+     case when recipients.recipient_key is not null then recipients.address is not null else exists (
+       select from campaign_identities as identity
+       join recipient_states as state on state.tenant_id = $1 and state.campaign_id = identity.campaign_id
+       where identity.tenant_id = $1 and state.recipient_key = $2
+     ) end as "isKnown"
+   from (select 1) as one left join recipients on recipients.tenant_id = $1 and recipients.recipient_key = $2`,
 );
 
-/** The address, where one is kept. */
-export async function findAddressOf(
+/** Whom a key stands for, as far as that is kept. */
+export async function findHeldRecipient(
   session: Session<"events">,
   tenantId: TenantId,
   recipientKey: RecipientKey,
-): Promise<string | null> {
-  const [row] = await session.run(findAddress(tenantId, recipientKey));
-  return row?.address ?? null;
+): Promise<HeldRecipient> {
+  const [held] = await session.run(findHeld(tenantId, recipientKey));
+  return held ?? { address: null, isKnown: false };
 }
 
 export interface RecipientLink {

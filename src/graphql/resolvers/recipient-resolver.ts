@@ -5,7 +5,7 @@ import { encodeGlobalId } from "../../ids.js";
 import { readPageArguments } from "../../pages/page-arguments.js";
 import { eraseRecipient, nameRecipient } from "../../privacy/erase-recipient.js";
 import { type Erasure, findErasure } from "../../privacy/erasure.js";
-import { findAddressOf, findUnrecordedEvents, readRecipientCampaigns } from "../../privacy/recipient-record.js";
+import { findHeldRecipient, findUnrecordedEvents, readRecipientCampaigns } from "../../privacy/recipient-record.js";
 import { checkedRange } from "../checked-range.js";
 import { campaignOf } from "../campaign-node.js";
 import { connectionOf } from "../connection.js";
@@ -55,30 +55,23 @@ export class RecipientResolver {
   @Query(() => RecipientExportType, {
     description: `All that is held of one recipient, page by page. ${NEEDS}`,
   })
-  exportRecipient(
+  async exportRecipient(
     @Arg("recipient", () => String, {
       description: "The address, normalised as in EventInput; or the key as an export shows it.",
     })
     recipient: string,
     @Ctx() context: RequestContext,
-  ): RecipientExportType {
-    const { services, tenantId } = context.require("MANAGE_RECIPIENTS");
+  ): Promise<RecipientExportType> {
+    const { services, events, tenantId } = context.require("MANAGE_RECIPIENTS");
     const { recipientKey: key } = nameRecipient(services.recipientKeys, tenantId, recipient, ["recipient"]);
-    return Object.assign(new RecipientExportType(), { key, recipientKey: textOfRecipientKey(key) });
+    const { address, isKnown } = await findHeldRecipient(events, tenantId, key);
+    const recipientKey = isKnown ? textOfRecipientKey(key) : null;
+    return Object.assign(new RecipientExportType(), { key, address, recipientKey });
   }
 }
 
 @Resolver(() => RecipientExportType)
 export class RecipientExportResolver {
-  @FieldResolver(() => String, {
-    nullable: true,
-    description: `The address; null where none is kept: nothing is held, it was erased, or addresses are not stored. ${NEEDS}`,
-  })
-  address(@Root() { key }: RecipientExportType, @Ctx() context: RequestContext): Promise<string | null> {
-    const { events, tenantId } = context.require("MANAGE_RECIPIENTS");
-    return findAddressOf(events, tenantId, key);
-  }
-
   @FieldResolver(() => RecipientErasureType, {
     nullable: true,
     description: `The erasure; null where the recipient was not erased. ${NEEDS}`,

@@ -121,7 +121,15 @@ export class RecipientExportType {
   key!: RecipientKey;
 
   @Field(() => String, {
-    description: "The key that stands for the recipient in all that is stored. Can be given wherever a recipient is.",
+    nullable: true,
+    description: "The address; null where none is kept: nothing is held, it was erased, or addresses are not stored.",
   })
-  recipientKey!: string;
+  address!: string | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      "The key that stands for the recipient in all that is stored, and can be given wherever a recipient is. Null where nothing was recorded, or it was erased.",
+  })
+  recipientKey!: string | null;
 }
