@@ -1,5 +1,9 @@
 set local role mailtally_owner;
 
+-- The link that a click counts as, where its URL held an address and was replaced; null: the link of its URL. First, since a
+-- verify may be at the table for hours: nothing is locked yet that others would wait for.
+alter table clicked add column link_key uuid;
+
 -- A recipient whose address is null was erased. The row stays for good: whoever brings the address again meets it, and puts
 -- nothing in its place ("on conflict do nothing", in programs of the release before as well).
 alter table recipients alter column address drop not null;
