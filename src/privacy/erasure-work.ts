@@ -79,17 +79,23 @@ export class ErasureWork {
     this.#options = options;
   }
 
-  /** One round over what is asked for. Returns how many erasures were completed. */
+  /** One round over what is asked for. Returns how many erasures were completed. One that fails does not keep the others waiting. */
   async run(): Promise<number> {
     const { events, log, signal } = this.#options;
     const pending = await writeAsWorker(events, (session) => session.run(findPending()));
+    const errors: unknown[] = [];
     let completed = 0;
     for (const erasure of pending) {
       if (signal?.aborted === true) break;
-      if (!(await this.#erase(erasure))) continue;
-      completed += 1;
-      log.info({ tenantId: erasure.tenant_id }, "a person was erased");
+      try {
+        if (!(await this.#erase(erasure))) continue;
+        completed += 1;
+        log.info({ tenantId: erasure.tenant_id }, "a person was erased");
+      } catch (error) {
+        errors.push(error);
+      }
     }
+    if (errors.length > 0) throw errors[0];
     return completed;
   }
 

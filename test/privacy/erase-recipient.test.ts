@@ -13,6 +13,7 @@ import { ROLLUP_TABLE_NAMES } from "../../src/rollups/rollup-tables.js";
 import { verifyRollups } from "../../src/rollups/verify/verify.js";
 import { writeAsTenant, writeAsWorker } from "../../src/tenancy/transactions.js";
 import { instantFromMillis } from "../../src/time/instant.js";
+import { poisoned, slipIn } from "../ingest/dead-letters/poison.js";
 import { type Pipeline, startPipeline } from "../support/pipeline.js";
 import { waitFor } from "../support/wait-for.js";
 import { everythingStored, tablesWith } from "./everything-stored.js";
@@ -225,4 +226,22 @@ describe("what is not recorded yet", () => {
       expect(tablesWith(after, ...tracesOf("ann"))).toEqual([]);
     },
   );
+
+  test("loses the person when it is buried after the erasure, and keeps everybody else's", async () => {
+    const tenantId = await pipeline.createTenant();
+    await erase(tenantId, "ann");
+    await sweepOut(tenantId, "ann");
+    const personal = (name: string) =>
+      poisoned(`${name}@example.org-1`, {
+        recipientKey: nameOf(tenantId, name).recipientKey,
+        messageId: `<${name}@example.org>`,
+        metadata: { a: `${name} mail` },
+      });
+    await slipIn(pipeline.events, tenantId, [personal("ann"), personal("bob")]);
+    await pipeline.settled();
+    const stored = (await everythingStored(pipeline.databases)).filter(({ row }) => row.includes(tenantId));
+    expect(stored.filter(({ table }) => table === "dead_letters")).toHaveLength(2);
+    expect(tablesWith(stored, ...tracesOf("ann"))).toEqual([]);
+    expect(tablesWith(stored, ...tracesOf("bob"))).toEqual(["dead_letters"]);
+  });
 });

@@ -2,6 +2,7 @@
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { OPERATOR } from "../../src/audit/audit-entry.js";
+import { Pool } from "../../src/database/pool.js";
 import { defineStatement } from "../../src/database/statement.js";
 import { rememberAddresses } from "../../src/events/event-log.js";
 import { LANES } from "../../src/events/outbox.js";
@@ -15,7 +16,7 @@ import { ErasureWork } from "../../src/privacy/erasure-work.js";
 import { verifyRollups } from "../../src/rollups/verify/verify.js";
 import { beginAsWorker, writeAsWorker } from "../../src/tenancy/transactions.js";
 import { instantFromMillis } from "../../src/time/instant.js";
-import { acceptedEvent } from "../rollups/rollup-scene.js";
+import { acceptedEvent, projectMessages } from "../rollups/rollup-scene.js";
 import { type Pipeline, startPipeline } from "../support/pipeline.js";
 import { waitFor } from "../support/wait-for.js";
 import { everythingStored, tablesWith } from "./everything-stored.js";
@@ -235,3 +236,44 @@ test("a sweep of thousands of events may be ended anywhere by any of several wor
   expect(await erasureOf(tenantId)).toMatchObject({ erasedEvents: MANY });
   expect(await traces(tenantId)).toEqual([]);
 }, 60_000);
+
+test("what the metrics have still to learn of a link keeps an erasure open, and says no address in the end", async () => {
+  const slow = await startPipeline({ workers: 1, projectors: 0 });
+  const tenantId = await slow.createTenant();
+  const recipient = nameRecipient(slow.recipientKeys, tenantId, "ann@example.org", ["recipient"]);
+  await slow.intake.accept({ tenantId, lane: LANES.LIVE, events: eventsOf("ann") });
+  await waitFor(
+    async () => (await writeAsWorker(slow.events, (session) => session.run(countEvents(tenantId))))[0]?.recorded === 13,
+    { what: "the events to be recorded" },
+  );
+  await eraseRecipient(slow, tenantId, recipient, OPERATOR, now());
+  const sweep = new ErasureWork({ ...slow, now, log });
+  expect(await sweep.run()).toBe(0);
+  await projectMessages(slow);
+  expect(await sweep.run()).toBe(1);
+  expect(tablesWith(await everythingStored(slow.databases), ...tracesOf("ann"))).toEqual([]);
+  await slow.stop();
+});
+
+test("an erasure stands where the metrics are away, and its entry comes into the audit trail when they are back, once", async () => {
+  const tenantId = await pipeline.createTenant();
+  const away = new Pool({
+    database: "metrics",
+    url: `${pipeline.databases.metricsUrl}_away`,
+    maxConnections: 1,
+    waitTimeoutMs: 1_000,
+    preparedStatements: true,
+    log,
+  });
+  const erasing = eraseRecipient({ ...pipeline, metrics: away }, tenantId, recipientOf(tenantId), OPERATOR, now());
+  await expect(erasing).rejects.toThrow();
+  await away.stop();
+  expect(await erasureOf(tenantId)).toMatchObject({ completedAt: null });
+  const entries = async () =>
+    (await everythingStored(pipeline.databases)).filter(
+      ({ table, row }) => table === "audit_entries" && row.includes(tenantId) && row.includes("RECIPIENT_ERASED"),
+    );
+  expect(await entries()).toHaveLength(0);
+  await sweepOut(tenantId);
+  expect(await entries()).toHaveLength(1);
+});

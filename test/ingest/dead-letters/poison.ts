@@ -19,7 +19,8 @@ export const accepted = (eventId: string, more: Readonly<Record<string, unknown>
 });
 
 /** Only a fault of the program lets one in: its campaign is no id. */
-export const poisoned = (eventId: string) => accepted(eventId, { campaignId: "no id" });
+export const poisoned = (eventId: string, more: Readonly<Record<string, unknown>> = {}) =>
+  accepted(eventId, { ...more, campaignId: "no id" });
 
 /** Puts what intake would never have accepted into the inbox, as one call. Returns its receipt. */
 export async function slipIn(
