@@ -14,6 +14,8 @@ grant insert (tenant_id, recipient_key), update (address) on recipients to mailt
 create table erasures (
   tenant_id uuid not null,
   recipient_key uuid not null,
+  -- Counts the tenant's, so that who knows those through one reads the later ones alone.
+  number integer not null,
   -- When it was asked for first.
   requested_at timestamptz not null,
   -- Rises each time that it is asked for: what was begun for an earlier one does not complete a later one.
@@ -27,6 +29,7 @@ create table erasures (
   audit json,
   constraint erasures_pkey primary key (tenant_id, recipient_key)
 );
+create unique index erasures_number_key on erasures (tenant_id, number);
 create index erasures_pending_idx on erasures (requested_at) where completed_at is null;
 
 alter table erasures enable row level security, force row level security;

@@ -28,23 +28,17 @@ const lockAlone = defineStatement<"events", [TenantId], never>(
   `select pg_advisory_xact_lock(${LOCK}) from (select $1::text as tenant_id) as tenant`,
 );
 
-const findTenants = defineStatement<"events", [readonly TenantId[]], { tenant_id: TenantId }>(
+const findLater = defineStatement<
   "events",
-  "erasures.find_tenants",
-  `select tenant_id from unnest($1::uuid[]) as tenant (tenant_id)
-   where exists (select from erasures where erasures.tenant_id = tenant.tenant_id)`,
-);
-
-const find = defineStatement<
-  "events",
-  [readonly TenantId[], readonly RecipientKey[]],
-  { tenant_id: TenantId; recipient_key: RecipientKey }
+  [readonly TenantId[], numbers: readonly number[]],
+  { tenant_id: TenantId; recipient_key: RecipientKey; number: number }
 >(
   "events",
-  "erasures.find",
-  `select tenant_id, recipient_key
-   from unnest($1::uuid[], $2::uuid[]) as recipient (tenant_id, recipient_key)
-   join erasures using (tenant_id, recipient_key)`,
+  "erasures.find_later",
+  `select tenant_id, recipient_key, erasures.number
+   from unnest($1::uuid[], $2::integer[]) as known (tenant_id, number)
+   join erasures using (tenant_id)
+   where erasures.number > known.number`,
 );
 
 /** Until the end of the transaction nobody records events of the tenant. */
@@ -52,42 +46,41 @@ export async function lockForErasing(session: Session<"events">, tenantId: Tenan
   await session.run(lockAlone(tenantId));
 }
 
-/** Those of the events whose person was erased. Until the end of the transaction nobody of these tenants is. */
-async function erasedAmong(
-  session: Session<"events">,
-  events: readonly Pick<ReceivedEvent, "tenantId" | "event">[],
-): Promise<ReadonlySet<string>> {
-  const tenants = [...new Set(events.map(({ tenantId }) => tenantId))].toSorted();
-  // A statement of its own: one that waited for the lock would see what was before.
-  await session.run(lockShared(tenants));
-  const some = new Set((await session.run(findTenants(tenants))).map((row) => row.tenant_id));
-  if (some.size === 0) return new Set();
-  const keys = new Map(
-    events.flatMap(({ tenantId, event: { recipientKey } }) =>
-      some.has(tenantId) ? [[`${tenantId}${recipientKey}`, [tenantId, recipientKey] as const] as const] : [],
-    ),
-  );
-  const pairs = [...keys.values()];
-  const found = await session.run(
-    find(
-      pairs.map(([tenantId]) => tenantId),
-      pairs.map(([, recipientKey]) => recipientKey),
-    ),
-  );
-  return new Set(found.map((row) => `${row.tenant_id}${row.recipient_key}`));
-}
+type Item = Pick<ReceivedEvent, "tenantId" | "event">;
 
-/** The same events in their order, those of erased people without what says who they are. */
-export async function withoutErased<Item extends Pick<ReceivedEvent, "tenantId" | "event">>(
-  session: Session<"events">,
-  items: readonly Item[],
-): Promise<readonly Item[]> {
-  if (items.length === 0) return items;
-  const erased = await erasedAmong(session, items);
-  if (erased.size === 0) return items;
-  return items.map((item) =>
-    erased.has(`${item.tenantId}${item.event.recipientKey}`) ? { ...item, event: erasedEvent(item.event) } : item,
-  );
+/**
+ * Keeps in mind who was erased, so that a batch asks for those alone who were since: looking each of its recipients up takes
+ * 20 ms for 5,000. Erasures are never taken back.
+ */
+export class ErasedRecipients {
+  readonly #tenants = new Map<TenantId, { number: number; readonly keys: Set<RecipientKey> }>();
+
+  /**
+   * The same events in their order, those of erased people without what says who they are. Until the end of the transaction
+   * nobody else of these tenants is erased.
+   */
+  async takeOut<Received extends Item>(
+    session: Session<"events">,
+    items: readonly Received[],
+  ): Promise<readonly Received[]> {
+    const tenants = [...new Set(items.map(({ tenantId }) => tenantId))].toSorted();
+    if (tenants.length === 0) return items;
+    // A statement of its own: one that waited for the lock would see what was before.
+    await session.run(lockShared(tenants));
+    const numbers = tenants.map((tenantId) => this.#tenants.get(tenantId)?.number ?? 0);
+    for (const row of await session.run(findLater(tenants, numbers))) {
+      let known = this.#tenants.get(row.tenant_id);
+      if (known === undefined) this.#tenants.set(row.tenant_id, (known = { number: 0, keys: new Set() }));
+      known.keys.add(row.recipient_key);
+      known.number = Math.max(known.number, row.number);
+    }
+    if (!tenants.some((tenantId) => this.#tenants.has(tenantId))) return items;
+    return items.map((item) =>
+      this.#tenants.get(item.tenantId)?.keys.has(item.event.recipientKey) === true
+        ? { ...item, event: erasedEvent(item.event) }
+        : item,
+    );
+  }
 }
 
 /** What counts of an event, and nothing else. Its id is the ledger's hash; its link keeps its key where the URL is replaced. */

@@ -4,7 +4,7 @@
  * forgets the batch. Tables are touched in this order by every worker, and rows within each in the order of their keys.
  */
 import type { Session } from "../database/pool.js";
-import { withoutAddress, withoutErased } from "../events/erasures.js";
+import { ErasedRecipients, withoutAddress } from "../events/erasures.js";
 import { appendToLog, type ReceivedEvent, rememberAddresses, withoutDuplicates } from "../events/event-log.js";
 import { appendToOutbox, LANES, type OutboxMessage } from "../events/outbox.js";
 import { type CampaignId, type TenantId, uuidv7 } from "../ids.js";
@@ -20,6 +20,15 @@ import { type ReceiptProgress, writeReceipts } from "./receipts.js";
 export interface BatchResult {
   readonly recorded: number;
   readonly duplicates: number;
+}
+
+export interface RecordOptions {
+  readonly maxLinksPerCampaign: number;
+  /** False: recipients are known by their keys alone. */
+  readonly storeAddresses?: boolean;
+  /** Who is known to be erased, from batch to batch. */
+  readonly erased?: ErasedRecipients;
+  readonly now: EpochMicros;
 }
 
 /** The events of claimed rows, in the order of arrival. Throws UnreadableRow. */
@@ -39,9 +48,10 @@ export async function recordBatch(
   session: Session<"events">,
   rows: readonly InboxRow[],
   events: readonly ReceivedEvent[],
-  options: { readonly maxLinksPerCampaign: number; readonly storeAddresses?: boolean; readonly now: EpochMicros },
+  options: RecordOptions,
 ): Promise<BatchResult> {
-  const kept = await withoutErased(session, options.storeAddresses === false ? events.map(keyed) : events);
+  const { storeAddresses = true, erased = new ErasedRecipients() } = options;
+  const kept = await erased.takeOut(session, storeAddresses ? events : events.map(keyed));
   const fresh = await withoutDuplicates(session, kept);
   if (fresh.length > 0) {
     const changes = await applyToStates(session, fresh);

@@ -5,6 +5,7 @@
  */
 import type { Pool, Session } from "../database/pool.js";
 import { messageOf } from "../errors.js";
+import { ErasedRecipients } from "../events/erasures.js";
 import { type Lane, LANES } from "../events/outbox.js";
 import type { Partitions } from "../events/partitions.js";
 import type { Logger } from "../observability/logger.js";
@@ -55,6 +56,7 @@ interface Faults {
 export class Worker {
   readonly #options: WorkerOptions;
   readonly #loops: readonly WorkLoop[];
+  readonly #erased = new ErasedRecipients();
   #turn = 0;
   #retryTurn = 0;
   #stopping = false;
@@ -137,11 +139,8 @@ export class Worker {
     const { partitions, maxLinksPerCampaign, storeAddresses, now } = this.#options;
     const events = eventsOf(rows);
     await partitions.ensureFor(events.map(({ event }) => event.occurredAt));
-    return recordBatch(session, rows, events, {
-      maxLinksPerCampaign,
-      now: now(),
-      ...(storeAddresses === false && { storeAddresses }),
-    });
+    const shared = { maxLinksPerCampaign, erased: this.#erased, now: now() };
+    return recordBatch(session, rows, events, { ...shared, ...(storeAddresses === false && { storeAddresses }) });
   }
 
   /**

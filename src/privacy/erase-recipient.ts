@@ -69,8 +69,9 @@ const findUrls = defineStatement<"events", [TenantId, RecipientKey], { campaign_
 const insert = defineStatement<"events", [TenantId, RecipientKey, now: string, links: string, audit: string], Erasure>(
   "events",
   "erasures.insert",
-  // Links of an earlier time may not all be done.
-  `insert into erasures (tenant_id, recipient_key, requested_at, links, audit) values ($1, $2, $3, $4, $5)
+  // Nobody else counts on: the tenant is locked for erasing. Links of an earlier time may not all be done.
+  `insert into erasures (tenant_id, recipient_key, number, requested_at, links, audit)
+   select $1, $2, coalesce(max(number), 0) + 1, $3::timestamptz, $4::json, $5::json from erasures where tenant_id = $1
    on conflict (tenant_id, recipient_key) do update set revision = erasures.revision + 1, completed_at = null,
      links = (erasures.links::jsonb || excluded.links::jsonb)::json, audit = excluded.audit
    returning ${ERASURE_COLUMNS}`,

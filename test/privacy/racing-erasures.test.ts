@@ -266,7 +266,7 @@ test("an erasure stands where the metrics are away, and its entry comes into the
     log,
   });
   const erasing = eraseRecipient({ ...pipeline, metrics: away }, tenantId, recipientOf(tenantId), OPERATOR, now());
-  await expect(erasing).rejects.toThrow();
+  await expect(erasing).rejects.toBeInstanceOf(Error);
   await away.stop();
   expect(await erasureOf(tenantId)).toMatchObject({ completedAt: null });
   const entries = async () =>

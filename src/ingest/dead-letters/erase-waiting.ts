@@ -4,7 +4,7 @@
  */
 import type { Session } from "../../database/pool.js";
 import { defineStatement } from "../../database/statement.js";
-import { erasedEvent, withoutErased } from "../../events/erasures.js";
+import { ErasedRecipients, erasedEvent } from "../../events/erasures.js";
 import type { AcceptedEvent } from "../../events/event.js";
 import type { DeadLetterId, RecipientKey, TenantId } from "../../ids.js";
 import { INBOX_FORMAT, type InboxRow, readEvents } from "../inbox.js";
@@ -38,7 +38,7 @@ export async function eraseBuried(session: Session<"events">, row: InboxRow, id:
   // Nobody can tell whose it is; its row was looked for by the key while it waited, as letters are.
   if (events === null) return;
   const items = events.map((event) => ({ tenantId: row.tenant_id, event }));
-  const kept = await withoutErased(session, items);
+  const kept = await new ErasedRecipients().takeOut(session, items);
   if (kept.every(({ event }, at) => event === events[at])) return;
   const payload = JSON.stringify(kept.map(({ event }) => event));
   await session.run(rewriteLetter(row.tenant_id, id, INBOX_FORMAT, payload, true));
