@@ -37,7 +37,7 @@ const MAX_ERASURES_PER_ROUND = 100;
 
 const findPending = defineStatement<"events", [], PendingErasure>(
   "events",
-  "erasures.find_pending",
+  "worker.find_erasures",
   `select tenant_id, recipient_key, requested_at, revision, links, audit from erasures
    where completed_at is null order by requested_at limit ${MAX_ERASURES_PER_ROUND}`,
 );

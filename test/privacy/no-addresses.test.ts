@@ -66,8 +66,6 @@ const ask = async ({ product, key }: Side, recipient: string | null = null) => {
 };
 
 test("no table of either database and nothing in Redis holds an address, whatever was asked and recorded", async () => {
-  // Often enough for answers to be kept.
-  for (let time = 0; time < 3; time += 1) await ask(without);
   for (const name of PEOPLE) await ask(without, `${name}@example.org`);
   const stored = await everythingStored(without.product.databases);
   expect(stored.length).toBeGreaterThan(100);
@@ -77,9 +75,16 @@ test("no table of either database and nothing in Redis holds an address, whateve
 
   const client = new Redis(redis.url);
   const kept: string[] = [];
-  for (const key of await client.keys("*")) kept.push(key, (await client.getBuffer(key))?.toString("latin1") ?? "");
+  await waitFor(
+    async () => {
+      // As often as it takes for answers to be kept: a busy machine may be too slow for Redis now and then.
+      await ask(without);
+      for (const key of await client.keys("*")) kept.push(key, (await client.getBuffer(key))?.toString("latin1") ?? "");
+      return kept.length > 0;
+    },
+    { what: "something to be kept in Redis" },
+  );
   client.disconnect();
-  expect(kept.length).toBeGreaterThan(0);
   expect(kept.filter((text) => ADDRESSES.some((address) => text.includes(address)))).toEqual([]);
 });
 
