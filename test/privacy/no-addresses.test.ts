@@ -1,8 +1,10 @@
 /** STORE_ADDRESSES=off: recipients are known by their keys alone, and everything counts as it would with addresses. */
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { TenantId } from "../../src/ids.js";
+import { poisoned, slipIn } from "../ingest/dead-letters/poison.js";
 import { type Product, startProduct } from "../support/product.js";
-import { type EventFields, recordEvents } from "../support/record-events.js";
+import { type EventFields, RECORD_EVENTS, type RecordedEvents, recordEvents } from "../support/record-events.js";
 import { startRedis, type StartedRedis } from "../support/test-redis.js";
 import { waitFor } from "../support/wait-for.js";
 import { everythingStored, tablesWith } from "./everything-stored.js";
@@ -16,6 +18,7 @@ const ADDRESSES = PEOPLE.flatMap((name) => [`${name}@example.org`, `${name}%40ex
 interface Side {
   readonly product: Product;
   readonly key: string;
+  readonly tenantId: TenantId;
 }
 let redis: StartedRedis;
 let without: Side;
@@ -23,8 +26,8 @@ let beside: Side;
 
 async function start(env: Readonly<Record<string, string>>): Promise<Side> {
   const product = await startProduct({ env });
-  const { key } = await product.createTenant();
-  return { product, key };
+  const { key, tenantId } = await product.createTenant();
+  return { product, key, tenantId };
 }
 
 beforeAll(async () => {
@@ -41,6 +44,12 @@ beforeAll(async () => {
     const derived = EVENTS.map(({ eventId: _eventId, ...event }) => event);
     await recordEvents(product, key, derived);
     await recordEvents(product, key, derived);
+    // An answer that is kept, with a refusal in it.
+    const events = [EVENTS[0], { ...EVENTS[1], occurredAt: "yesterday" }, { ...EVENTS[2], currency: "EUR" }];
+    const { data } = await product.graphql<RecordedEvents>(key, RECORD_EVENTS, {
+      input: { events, idempotencyKey: "once" },
+    });
+    if (data.recordEvents.refused.length !== 2) throw new Error(JSON.stringify(data));
     await product.settled(key);
   }
 }, 60_000);
@@ -124,6 +133,24 @@ test("an event for a key counts as the same person's", async () => {
       ({ metrics }) => metrics.opened.unique,
     );
   expect(uniques(after)).toEqual(uniques(before));
+});
+
+test("a dead letter's event names its recipient by the key, and can be sent again so", async () => {
+  const { product, key, tenantId } = without;
+  await slipIn(product.pools.events, tenantId, [poisoned("keyed", { address: undefined })]);
+  await product.settled(key);
+  const { data } = await product.graphql<{ deadLetters: { nodes: { event: EventFields }[] } }>(
+    key,
+    "{ deadLetters { nodes { event } } }",
+  );
+  const [letter] = data.deadLetters.nodes;
+  expect(letter?.event["recipient"]).toMatch(/^key:[0-9a-f-]{36}$/);
+  const { type, recipient } = letter?.event ?? {};
+  await recordEvents(product, key, [
+    { type, recipient, campaignExternalId: "spring", occurredAt: "2026-11-10T00:00:00Z" },
+  ]);
+  await product.settled(key);
+  expect((await ask(without, String(recipient))).events.nodes).toHaveLength(1);
 });
 
 test("a person is erased without an address as with one", async () => {
