@@ -49,7 +49,9 @@ const steps = recordOf(EVENT_TYPES, (type) => {
      erased as (
        update ${name} as event set event_id = event.id::text, ${personal.map((column) => `${column} = null`).join(", ")}
        from page
-       where event.tenant_id = $1 and event.recipient_key = $2
+       -- The page's own time: a join alone reads all that the person has, for each page.
+       where event.tenant_id = $1 and event.recipient_key = $2 and event.occurred_at >= $3::timestamptz
+         and event.occurred_at <= (select max(occurred_at) from page)
          and event.occurred_at = page.occurred_at and event.id = page.id
          and (event.event_id <> event.id::text or num_nonnulls(${personal.map((column) => `event.${column}`).join(", ")}) > 0)
        returning event.id
