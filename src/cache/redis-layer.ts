@@ -12,6 +12,12 @@ export interface RedisLayerOptions {
   readonly commandTimeoutMs?: number;
 }
 
+/** A script in Lua, and its SHA-1 in hexadecimal, by which Redis knows it once it has run. */
+export interface RedisScript {
+  readonly lua: string;
+  readonly sha: string;
+}
+
 const DEFAULT_COMMAND_TIMEOUT_MS = 50;
 const PROBE_INTERVAL_MS = 1_000;
 const LOG_INTERVAL_MS = 10_000;
@@ -57,6 +63,20 @@ export class RedisLayer {
   /** Sends a text on its way and returns at once. Whether it arrives is not told. */
   set(key: string, text: string | Buffer, ttlMs: number): void {
     if (this.#mayTry()) void this.#attempt(() => this.#client.set(key, text, "PX", ttlMs));
+  }
+
+  /** What the script returns for the key; null where Redis does not say. Never throws. */
+  async run({ lua, sha }: RedisScript, key: string, args: readonly number[]): Promise<unknown> {
+    if (!this.#mayTry()) return null;
+    return this.#attempt(async () => {
+      try {
+        return await this.#client.evalsha(sha, 1, key, ...args);
+      } catch (error) {
+        // The first time, and after Redis was started anew.
+        if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
+        return this.#client.eval(lua, 1, key, ...args);
+      }
+    });
   }
 
   /** Whether Redis answers right now. Never throws. */

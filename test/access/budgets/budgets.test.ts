@@ -1,0 +1,190 @@
+import { randomUUID } from "node:crypto";
+import * as fc from "fast-check";
+import { expect, onTestFinished, test } from "vitest";
+import { type Bucket, restored, secondsUntil } from "../../../src/access/budgets/bucket.js";
+import { Budgets } from "../../../src/access/budgets/budgets.js";
+import type { RedisLayer } from "../../../src/cache/redis-layer.js";
+import { testRedisLayer } from "../../support/cache-rig.js";
+import { PROPERTY_RUNS } from "../../support/property-runs.js";
+import { startRedis, testRedisUrl } from "../../support/test-redis.js";
+import { waitFor } from "../../support/wait-for.js";
+
+const BUDGET = { maximum: 1_000, restoreRate: 100 };
+const NEVER_MS = 2_000_000;
+
+class Clock {
+  ms = 0;
+  readonly read = () => this.ms;
+}
+
+function server(options: { redis?: RedisLayer | null; clock?: Clock; budget?: typeof BUDGET } = {}): Budgets {
+  const { redis = null, clock = new Clock(), budget = BUDGET } = options;
+  const budgets = new Budgets({ budget, redis, settleIntervalMs: NEVER_MS, now: clock.read });
+  onTestFinished(() => budgets.stop());
+  return budgets;
+}
+
+async function redisLayer(url: string): Promise<RedisLayer> {
+  const layer = testRedisLayer(url);
+  await waitFor(() => layer.ping(), { what: "the connection to Redis" });
+  return layer;
+}
+
+const newPayer = () => `test:${randomUUID()}`;
+
+/** Takes so much at a time until it is refused; what was granted in all. */
+async function drain(budgets: Budgets, payer: string, price: number): Promise<number> {
+  for (let granted = 0; ; granted += price) {
+    const { isGranted } = await budgets.take(payer, price);
+    if (!isGranted) return granted;
+  }
+}
+
+test("whatever is asked for and given back, no more is granted than the budget and what came back since", async () => {
+  const step = fc.record({
+    waitMs: fc.integer({ min: 0, max: 5_000 }),
+    price: fc.integer({ min: 1, max: BUDGET.maximum }),
+    unspent: fc.double({ min: 0, max: 1, noNaN: true }),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 50 }), async (steps) => {
+      const clock = new Clock();
+      const budgets = server({ clock });
+      let spent = 0;
+      let left: Bucket = { available: BUDGET.maximum, at: 0 };
+      for (const { waitMs, price, unspent } of steps) {
+        clock.ms += waitMs;
+        const before = restored(left, clock.ms, BUDGET);
+        const { isGranted, available } = await budgets.take("p", price);
+        // Granted exactly where it is there.
+        expect(isGranted).toBe(before >= price);
+        expect(available).toBeCloseTo(isGranted ? before - price : before, 6);
+        const back = isGranted ? Math.floor(price * unspent) : 0;
+        left = { available: budgets.spend("p", -back), at: clock.ms };
+        if (isGranted) spent += price - back;
+        expect(left.available).toBeLessThanOrEqual(BUDGET.maximum);
+        expect(spent).toBeLessThanOrEqual(BUDGET.maximum + (clock.ms / 1000) * BUDGET.restoreRate + 1e-6);
+      }
+    }),
+    { numRuns: PROPERTY_RUNS },
+  );
+});
+
+test("what is spent comes back with time, up to the maximum, and a refusal says when it is there", async () => {
+  const clock = new Clock();
+  const budgets = server({ clock });
+  expect(await drain(budgets, "p", 250)).toBe(1_000);
+  const refused = await budgets.take("p", 250);
+  expect(refused).toEqual({ isGranted: false, available: 0 });
+  const seconds = secondsUntil(250, refused.available, BUDGET);
+  expect(seconds).toBe(3);
+  clock.ms += 2_499;
+  expect((await budgets.take("p", 250)).isGranted).toBe(false);
+  clock.ms = seconds * 1000;
+  expect(await budgets.take("p", 250)).toEqual({ isGranted: true, available: 50 });
+  clock.ms += 60_000;
+  expect(await drain(budgets, "p", 100)).toBe(1_000);
+  // A clock that goes back gives nothing.
+  clock.ms -= 30_000;
+  expect((await budgets.take("p", 1)).isGranted).toBe(false);
+});
+
+test("one payer's flood takes nothing of another's", async () => {
+  const budgets = server();
+  await drain(budgets, "p", 1);
+  expect(await drain(budgets, "q", 1)).toBe(1_000);
+});
+
+test("two servers share one budget", async () => {
+  const redis = await redisLayer(testRedisUrl());
+  const [one, other] = [server({ redis }), server({ redis })];
+  const payer = newPayer();
+  // More than a twentieth at a time: asked for in Redis each time.
+  let granted = 0;
+  for (let turn = 0; turn < 20; turn += 1) {
+    for (const each of [one, other]) if ((await each.take(payer, 80)).isGranted) granted += 80;
+  }
+  // Some points may come back meanwhile: Redis's clock is the real one.
+  expect(granted).toBeGreaterThanOrEqual(960);
+  expect(granted).toBeLessThanOrEqual(1_040);
+});
+
+test("ten servers grant at most a twentieth of the budget each beyond it, and it is paid back first", async () => {
+  const redis = await redisLayer(testRedisUrl());
+  // As good as nothing comes back while the test runs.
+  const budget = { maximum: 1_000, restoreRate: 0.001 };
+  const servers = Array.from({ length: 10 }, () => server({ redis, budget }));
+  const payer = newPayer();
+  const granted = await Promise.all(servers.map((each) => drain(each, payer, 1)));
+  const sum = granted.reduce((total, each) => total + each, 0);
+  expect(sum).toBeGreaterThanOrEqual(1_000);
+  expect(sum).toBeLessThanOrEqual(1_000 + 10 * 50);
+  for (const each of servers) await each.settle();
+  const late = server({ redis, budget });
+  await late.take(payer, 51);
+  expect(late.spend(payer, 0)).toBeCloseTo(1_000 - sum, 0);
+});
+
+test("what one server gives back another can spend", async () => {
+  const redis = await redisLayer(testRedisUrl());
+  const budget = { maximum: 1_000, restoreRate: 0.001 };
+  const [one, other] = [server({ redis, budget }), server({ redis, budget })];
+  const payer = newPayer();
+  expect((await one.take(payer, 1_000)).isGranted).toBe(true);
+  expect((await other.take(payer, 500)).isGranted).toBe(false);
+  one.spend(payer, -600);
+  await one.settle();
+  await other.settle();
+  expect((await other.take(payer, 500)).isGranted).toBe(true);
+  expect((await one.take(payer, 500)).isGranted).toBe(false);
+});
+
+test("when Redis is killed everything goes on by the server's own account, and what was spent is told once it is back", async () => {
+  const first = await startRedis();
+  onTestFinished(() => first.stop());
+  const redis = await redisLayer(first.url);
+  const budget = { maximum: 1_000, restoreRate: 0.001 };
+  const [one, other] = [server({ redis, budget }), server({ redis, budget })];
+  const payer = newPayer();
+  await one.take(payer, 400);
+  await first.kill();
+  expect(await drain(one, payer, 100)).toBe(600);
+  // It has not heard of the first 400, nor of anything else: open rather than closed.
+  expect(await drain(other, payer, 100)).toBe(1_000);
+  const second = await startRedis(Number(new URL(first.url).port));
+  onTestFinished(() => second.stop());
+  await waitFor(() => redis.ping(), { what: "Redis to be back" });
+  // A Redis that has forgotten everything, the script too, learns what each of the two had spent and not told.
+  await waitFor(
+    async () => {
+      await Promise.all([one.settle(), other.settle()]);
+      return (await server({ redis, budget }).take(payer, 60)).isGranted === false;
+    },
+    { what: "the shared bucket to know" },
+  );
+});
+
+test("a long time without Redis leaves no debt beyond what is missing from the account", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.stop());
+  const layer = await redisLayer(redis.url);
+  const clock = new Clock();
+  const budgets = server({ redis: layer, clock });
+  const payer = newPayer();
+  redis.freeze();
+  for (let minute = 0; minute < 10; minute += 1) {
+    await drain(budgets, payer, 500);
+    clock.ms += 60_000;
+  }
+  redis.thaw();
+  await waitFor(() => layer.ping(), { what: "Redis to answer" });
+  // Ten thousand points were spent, and came back, meanwhile. What Redis was sent while it hung it may have done.
+  await waitFor(
+    async () => {
+      await budgets.settle();
+      return budgets.spend(payer, 0) > 500;
+    },
+    { what: "a bucket that fills" },
+  );
+  expect((await budgets.take(payer, 400)).isGranted).toBe(true);
+});
