@@ -29,6 +29,7 @@ interface Tally extends KeyDayCounts {
   readonly tenantId: TenantId;
   requests: number;
   events: number;
+  cost: number;
 }
 
 export class KeyTallies {
@@ -56,6 +57,11 @@ export class KeyTallies {
     if (count > 0) this.#tallyOf(key).events += count;
   }
 
+  /** A request of the key cost so many points in the end. */
+  countCost(key: KeyOfTenant, points: number): void {
+    if (points > 0) this.#tallyOf(key).cost += points;
+  }
+
   /** Writes what was counted. Never throws; what could not be written waits for the next time. */
   flush(): Promise<void> {
     this.#flushing = this.#flushing.then(() => this.#write());
@@ -76,7 +82,8 @@ export class KeyTallies {
       this.#day = day;
     }
     let tally = this.#tallies.get(keyId);
-    if (tally === undefined) this.#tallies.set(keyId, (tally = { tenantId, keyId, day, requests: 0, events: 0 }));
+    if (tally === undefined)
+      this.#tallies.set(keyId, (tally = { tenantId, keyId, day, requests: 0, events: 0, cost: 0 }));
     return tally;
   }
 
@@ -112,6 +119,7 @@ function sumByDay(tallies: readonly Tally[]): Tally[] {
     }
     sum.requests += tally.requests;
     sum.events += tally.events;
+    sum.cost += tally.cost;
   }
   return [...sums.values()];
 }

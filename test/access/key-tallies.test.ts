@@ -53,12 +53,13 @@ test("what several servers count of the same keys at once adds up to the last re
       for (const key of met) {
         server.countRequest(key);
         server.countEvents(key, 7);
+        server.countCost(key, 5);
       }
     }
     await Promise.all(servers.map((server) => server.flush()));
   }
   for (const server of servers) await server.stop();
-  for (const key of keys) expect(await daysOf(key)).toEqual({ [TODAY]: { requests: 30, events: 210 } });
+  for (const key of keys) expect(await daysOf(key)).toEqual({ [TODAY]: { requests: 30, events: 210, cost: 150 } });
 });
 
 test("a request counts on the day in UTC on which it began", async () => {
@@ -70,13 +71,14 @@ test("a request counts on the day in UTC on which it began", async () => {
   clock.now = ((TODAY + 1) * MICROS_PER_DAY) as EpochMicros;
   server.countRequest(key);
   server.countEvents(key, 3);
+  server.countCost(key, 9);
   // Back, as clocks go.
   clock.now = ((TODAY + 1) * MICROS_PER_DAY - 1) as EpochMicros;
   server.countRequest(key);
   await server.stop();
   expect(await daysOf(key)).toEqual({
-    [TODAY]: { requests: 2, events: 0 },
-    [TODAY + 1]: { requests: 1, events: 3 },
+    [TODAY]: { requests: 2, events: 0, cost: 0 },
+    [TODAY + 1]: { requests: 1, events: 3, cost: 9 },
   });
 });
 
@@ -88,7 +90,7 @@ test("what was counted is written by the timer, each request once", async () => 
     await waitFor(async () => (await daysOf(key))[TODAY]?.requests === time, { what: "the timer to write" });
   }
   await server.stop();
-  expect(await daysOf(key)).toEqual({ [TODAY]: { requests: 3, events: 0 } });
+  expect(await daysOf(key)).toEqual({ [TODAY]: { requests: 3, events: 0, cost: 0 } });
 });
 
 test("what could not be written waits, and is added once with what came meanwhile", async () => {
@@ -111,8 +113,8 @@ test("what could not be written waits, and is added once with what came meanwhil
   await server.stop();
   for (const key of keys) {
     expect(await daysOf(key)).toEqual({
-      [TODAY]: { requests: 2, events: 0 },
-      [TODAY + 1]: { requests: 1, events: 0 },
+      [TODAY]: { requests: 2, events: 0, cost: 0 },
+      [TODAY + 1]: { requests: 1, events: 0, cost: 0 },
     });
   }
   await proxy.stop();
@@ -125,5 +127,5 @@ test("a tenant reads and adds to the days of its own keys alone", async () => {
   server.countRequest(theirs);
   await server.stop();
   expect(await daysOf(theirs, mine.tenantId)).toEqual({});
-  expect(await daysOf(theirs)).toEqual({ [TODAY]: { requests: 1, events: 0 } });
+  expect(await daysOf(theirs)).toEqual({ [TODAY]: { requests: 1, events: 0, cost: 0 } });
 });

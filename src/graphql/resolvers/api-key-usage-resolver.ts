@@ -13,7 +13,7 @@ const DEFAULT_DAYS = 30;
 const MAX_DAYS = 400;
 /** The last day whose end a date-time can name. */
 const LAST_DAY = END_OF_TIME / MICROS_PER_DAY - 2;
-const NOTHING: KeyCounts = { requests: 0, events: 0 };
+const NOTHING: KeyCounts = { requests: 0, events: 0, cost: 0 };
 
 /** The days that the range touches. Throws BAD_INPUT at `range`. */
 function daysOf(range: TimeRange): DaySpan {
@@ -54,6 +54,6 @@ export class ApiKeyUsageResolver {
     });
     const sumOf = (name: keyof KeyCounts) => days.reduce((sum, day) => sum + day[name], 0);
     const [from, to] = [startOf(span.from), startOf(span.to)];
-    return { from, to, requests: sumOf("requests"), events: sumOf("events"), days };
+    return { from, to, requests: sumOf("requests"), events: sumOf("events"), cost: sumOf("cost"), days };
   }
 }

@@ -7,6 +7,8 @@ const REQUESTS =
   "Requests with the key to GraphQL: answered or refused, read anew or given again from the cache. Not those whose HTTP was refused before the key was looked at, such as too large a body.";
 const EVENTS =
   "Events that recordEvents accepted from the key. A call that is repeated under its idempotency key adds none; an event that is sent again in another call is counted again, though it counts once in the metrics.";
+const COST =
+  "Points that the key's requests cost, as `extensions.cost.actual` told each. An answer that is given again from the cache costs one.";
 
 @ObjectType("ApiKeyUsageDay", { simpleResolvers: true, description: "What was done with a key on one day." })
 export class ApiKeyUsageDayType {
@@ -18,6 +20,9 @@ export class ApiKeyUsageDayType {
 
   @Field(() => BigIntScalar, { description: EVENTS })
   events!: number;
+
+  @Field(() => BigIntScalar, { description: COST })
+  cost!: number;
 }
 
 @ObjectType("ApiKeyUsage", {
@@ -37,6 +42,9 @@ export class ApiKeyUsageType {
 
   @Field(() => BigIntScalar, { description: `Of all the days. ${EVENTS}` })
   events!: number;
+
+  @Field(() => BigIntScalar, { description: `Of all the days. ${COST}` })
+  cost!: number;
 
   @Field(() => [ApiKeyUsageDayType], { description: "Every day, the oldest first, without holes." })
   days!: ApiKeyUsageDayType[];
