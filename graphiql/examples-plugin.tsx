@@ -26,7 +26,7 @@ export function createExamplesPlugin(examples: readonly Example[]): GraphiQLPlug
     return (
       <section className="examples">
         <div className="graphiql-doc-explorer-title">Examples</div>
-        <p>Each opens in a tab of its own. Dates cover the last 30 days.</p>
+        <p>Each opens in a tab of its own. Dates cover the last 30 days, or less.</p>
         <ul>
           {examples.map((example) => (
             <li key={example.title}>

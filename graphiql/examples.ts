@@ -8,6 +8,8 @@ export function makeExamples(now: Date): readonly [Example, ...Example[]] {
   const endMs = (Math.floor(now.getTime() / MS_PER_DAY) + 1) * MS_PER_DAY;
   const to = new Date(endMs).toISOString();
   const from = new Date(endMs - 30 * MS_PER_DAY).toISOString();
+  const yesterday = new Date(endMs - 2 * MS_PER_DAY).toISOString();
+  const today = new Date(endMs - MS_PER_DAY).toISOString();
 
   return [
     {
@@ -90,6 +92,96 @@ fragment Headline on Metrics {
 `,
     },
     {
+      title: "A dashboard's page",
+      about: "The latest campaigns, each with its totals and its last 30 days.",
+      query: `# Each campaign's totals, and its days.
+# What it cost stands above, at the right.
+query Dashboard {
+  campaigns(
+    first: 20
+    orderBy: { field: SENT_AT, direction: DESC }
+  ) {
+    nodes {
+      name
+      sentAt
+      metrics {
+        sent { unique }
+        openRate { value }
+        clickRate { value }
+      }
+      series(
+        range: {
+          from: "${from}"
+          to: "${to}"
+        }
+        granularity: DAY
+      ) {
+        start
+        metrics {
+          delivered { unique }
+          opened { unique }
+          clicked { unique }
+        }
+      }
+    }
+  }
+}
+`,
+    },
+    {
+      title: "Yesterday and today by hour",
+      about: "What happened in the account, hour by hour; machines' opens and clicks left out.",
+      query: `# Two days in hours, without machines.
+# Finer: granularity QUARTER_HOUR.
+query HourByHour {
+  kpis(
+    range: {
+      from: "${yesterday}"
+      to: "${to}"
+    }
+    traffic: HUMAN
+  ) {
+    series(granularity: HOUR) {
+      start
+      isPartial
+      metrics {
+        sent { total }
+        opened { total }
+        clicked { total }
+        unsubscribed { total }
+      }
+    }
+  }
+}
+`,
+    },
+    {
+      title: "How fresh today's numbers are",
+      about: "Today's numbers, with how many accepted events are not in them yet.",
+      query: `# With pendingEvents 0 everything that was
+# accepted is in the numbers.
+query Freshness {
+  kpis(
+    range: {
+      from: "${today}"
+      to: "${to}"
+    }
+  ) {
+    metrics {
+      sent { unique }
+      opened { unique }
+      clicked { unique }
+    }
+    freshness {
+      rolledUpThrough
+      pendingEvents
+      cacheAgeSeconds
+    }
+  }
+}
+`,
+    },
+    {
       title: "Top links of a campaign",
       about: "The links of the campaign sent last, most unique clicks first, with and without machines.",
       query: `# Most clicked links of the campaign sent last.
@@ -142,6 +234,51 @@ query LatestEvents {
       ... on BouncedEvent { bounceClass statusCode diagnostic }
     }
     pageInfo { hasNextPage endCursor }
+  }
+}
+`,
+    },
+    {
+      title: "Newest bounces",
+      about: "Who could not be reached, and why. Needs READ_EVENTS.",
+      query: `# The newest bounces, with what was said.
+# Needs a key with READ_EVENTS.
+query NewestBounces {
+  events(
+    filter: {
+      occurredAt: {
+        from: "${from}"
+        to: "${to}"
+      }
+      types: [BOUNCED]
+    }
+    first: 20
+  ) {
+    nodes {
+      occurredAt
+      recipient
+      campaign { name }
+      ... on BouncedEvent { bounceClass statusCode diagnostic }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+`,
+    },
+    {
+      title: "What may be asked for",
+      about: "Who you are here, and the limits of pages, ranges and cost.",
+      query: `# Who asks, and what may be asked for.
+query WhoAndHowMuch {
+  viewer {
+    tenant { name timeZone }
+    scopes
+    limits {
+      pages { defaultSize maxSize }
+      series { maxPoints finestGranularity }
+      maxEventsPerCall
+      cost { maxQueryCost maximum restoreRate }
+    }
   }
 }
 `,

@@ -1,3 +1,4 @@
+import { type Cost, costOf } from "./cost-line.js";
 import type { Fetcher } from "@graphiql/toolkit";
 
 /** What an answer says about the authority it was asked with. */
@@ -7,12 +8,17 @@ type FetcherOptions = {
   readonly endpoint: string;
   readonly readApiKey: () => string;
   readonly onVerdict: (verdict: KeyVerdict) => void;
+  /** What the answer to an operation of the user's cost; null where it does not say. */
+  readonly onCost: (cost: Cost | null) => void;
 };
 
 type Answer = {
   readonly data?: unknown;
+  readonly extensions?: unknown;
   readonly errors?: readonly { readonly message: string; readonly extensions?: { readonly code?: unknown } }[];
 };
+
+const INTROSPECTION = "IntrospectionQuery";
 
 /** A door in between (a proxy, a server that is starting) answers in another tongue: show it rather than "Unexpected token". */
 async function readAnswer(response: Response): Promise<Answer> {
@@ -36,7 +42,7 @@ function isUnauthenticated(response: Response, answer: Answer): boolean {
  * Sends operations as JSON with `Authorization: Bearer <key>`. A header typed in GraphiQL's own editor wins, whatever its
  * case: `Headers` joins two spellings of one name, which plain objects would send as two values.
  */
-export function createFetcher({ endpoint, readApiKey, onVerdict }: FetcherOptions): Fetcher {
+export function createFetcher({ endpoint, readApiKey, onVerdict, onCost }: FetcherOptions): Fetcher {
   return async (operation, options) => {
     const headers = new Headers(options?.headers);
     const isTyped = headers.has("authorization");
@@ -48,6 +54,8 @@ export function createFetcher({ endpoint, readApiKey, onVerdict }: FetcherOption
     const body = JSON.stringify(operation);
     const response = await fetch(endpoint, { method: "POST", headers, body, credentials: "omit" });
     const answer = await readAnswer(response);
+    // The schema is asked for by the page, and not by whoever reads the line.
+    if (operation.operationName !== INTROSPECTION) onCost(costOf(answer.extensions));
 
     // An answer to a key that has been replaced meanwhile, or a fault of the server's, says nothing about the key.
     if (key !== readApiKey() || response.status >= 500) return answer;

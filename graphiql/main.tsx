@@ -5,6 +5,7 @@ import "./page.css";
 import { GraphiQL, HISTORY_PLUGIN } from "graphiql";
 import { createRoot } from "react-dom/client";
 import { readApiKey } from "./api-key.js";
+import { startCostLine } from "./cost-line.js";
 import { makeExamples } from "./examples.js";
 import { createExamplesPlugin } from "./examples-plugin.js";
 import { createFetcher } from "./fetcher.js";
@@ -18,10 +19,11 @@ const root = createRoot(container);
 const examples = makeExamples(new Date());
 const plugins = [createExamplesPlugin(examples), HISTORY_PLUGIN];
 const keyBar = startKeyBar(render);
+const costLine = startCostLine();
 
 /** A new fetcher is GraphiQL's sign to fetch the schema again, so each changed key gets one; all else keeps its identity. */
 function render(): void {
-  const fetcher = createFetcher({ endpoint: "/graphql", readApiKey, onVerdict: keyBar.show });
+  const fetcher = createFetcher({ endpoint: "/graphql", readApiKey, onVerdict: keyBar.show, onCost: costLine.show });
   root.render(
     <GraphiQL
       fetcher={fetcher}

@@ -158,6 +158,7 @@ async function openRecorded(context: BrowserContext) {
 
 const keyField = (page: Page) => page.getByLabel("API key");
 const keyStatus = (page: Page) => page.getByRole("status");
+const costLine = (page: Page) => page.locator("#cost").innerText();
 const runButton = (page: Page) => page.getByRole("button", { name: /^Execute query/ });
 /** Monaco draws spaces as no-break spaces. */
 const textOf = async (page: Page, selector: string) =>
@@ -257,12 +258,31 @@ describe("GraphiQL in a browser", () => {
     await expect.poll(stored, SOON).toContain("graphiql:tabState");
     expect(await stored()).not.toContain("typed-by-hand");
     expect(await stored()).not.toContain(server.key);
+    expect(await context.cookies()).toEqual([]);
+    expect(page.url()).not.toContain(server.key);
 
     await page.reload();
     expect(await keyField(page).inputValue()).toBe(server.key);
     const anotherTab = await context.newPage();
     await anotherTab.goto(`${server.origin}/graphiql`);
     expect(await keyField(anotherTab).inputValue()).toBe("");
+  });
+
+  it("what an answer cost and what is left stands above it, of each answer anew", async () => {
+    const { page } = await openRecorded(context);
+    await page.goto(`${server.origin}/graphiql`);
+    await expect.poll(() => queryOf(page), SOON).toContain("query CampaignOverview");
+    // The schema is asked for by the page.
+    expect(await costLine(page)).toBe("");
+    await typeKey(page, server.key);
+    await runButton(page).click();
+    await expect.poll(() => costLine(page), SOON).toMatch(/^Cost 68 of 106 points; [\d,]+ of 100,000 left$/);
+    // Kept from the third time on, and given again.
+    const runAgain = async (): Promise<string> => {
+      await runButton(page).click();
+      return costLine(page);
+    };
+    await expect.poll(runAgain, SOON).toMatch(/^Cost 1 of 106 points; /);
   });
 
   it("an example opens in a tab of its own and leaves what was written", async () => {

@@ -12,11 +12,11 @@ describe("GraphiQL's examples", () => {
     expect(validate(schema, parse(query))).toEqual([]);
   });
 
-  it("their ranges are 30 whole days, the last of which is today", () => {
+  it("their ranges are whole days, the last of which is today", () => {
     const ranged = makeExamples(NOW).filter(({ query }) => query.includes("from: "));
     expect(ranged.length).toBeGreaterThan(0);
     for (const { query } of ranged) {
-      expect(query).toContain('from: "2026-10-22T00:00:00.000Z"');
+      expect(query).toMatch(/from: "2026-1(0-22|1-19|1-20)T00:00:00.000Z"/);
       expect(query).toContain('to: "2026-11-21T00:00:00.000Z"');
     }
   });
