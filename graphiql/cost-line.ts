@@ -17,7 +17,7 @@ export function costOf(extensions: unknown): Cost | null {
 const count = new Intl.NumberFormat("en-US");
 
 /** Such as "Cost 131 of 165 points; 99,869 of 100,000 left". */
-export function tellCost({ requested, actual, throttle }: Cost): string {
+function tellCost({ requested, actual, throttle }: Cost): string {
   const spent = `Cost ${count.format(actual)} of ${count.format(requested)} points`;
   if (throttle === null) return spent;
   return `${spent}; ${count.format(throttle.available)} of ${count.format(throttle.maximum)} left`;

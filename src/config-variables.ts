@@ -184,6 +184,17 @@ export const CONFIG_VARIABLES = {
     "Directives of one GraphQL operation, counted likewise.",
     wholeNumber(1, 100_000),
   ),
+  MAX_QUERY_COST: setting(
+    "20000",
+    "Points that one GraphQL operation may cost, at most COST_BUDGET; 0: whatever it costs.",
+    wholeNumber(0, 1_000_000_000),
+  ),
+  COST_BUDGET: setting(
+    "100000",
+    "Points that a key, or a user, may spend at once; past it calls are refused with THROTTLED. 0: nobody is throttled.",
+    wholeNumber(0, 1_000_000_000),
+  ),
+  COST_RESTORE_PER_SECOND: setting("2000", "Points of it that come back each second.", wholeNumber(1, 1_000_000_000)),
   MAX_KEY_OVERLAP_SECONDS: setting(
     "604800",
     "How long a key's old secret may go on working after a rotation; 0: it never does.",

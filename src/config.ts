@@ -41,6 +41,14 @@ export interface LimitsConfig {
   readonly maxKeyOverlapSeconds: number;
 }
 
+/** In points: see docs/cost.md. */
+export interface CostConfig {
+  /** Of one operation; null: no limit. */
+  readonly maxQueryCost: number | null;
+  /** Of each key and user; null: nobody is throttled. */
+  readonly budget: { readonly maximum: number; readonly restoreRate: number } | null;
+}
+
 /** What may wait in the inbox, in each lane: of one tenant, and of all together. */
 export interface WaitingConfig {
   readonly tenant: { readonly events: number; readonly seconds: number };
@@ -80,6 +88,7 @@ export interface Config {
   /** False: recipients are known by their keys alone. */
   readonly storeAddresses: boolean;
   readonly limits: LimitsConfig;
+  readonly cost: CostConfig;
   readonly waiting: WaitingConfig;
   readonly worker: WorkerConfig;
   readonly cache: CacheConfig;
@@ -123,7 +132,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const texts = readTexts(env);
   const parsed = environment.safeParse(texts);
   const faults = [...faultsOf(texts, parsed.error?.issues ?? []), ...contradictions(texts)];
-  if (parsed.success) faults.push(...marksOutOfOrder(parsed.data), ...tooFewConnections(parsed.data));
+  if (parsed.success)
+    faults.push(...marksOutOfOrder(parsed.data), ...tooFewConnections(parsed.data), ...neverPaid(parsed.data));
   if (!parsed.success || faults.length > 0) throw new ConfigError(faults);
   return deepFreeze(arrange(parsed.data, strangers(env)));
 }
@@ -180,6 +190,12 @@ function tooFewConnections({ DATABASE_POOL_SIZE: size, WORKER_CONCURRENCY: loops
   const least = Math.max(loops + 1, 3);
   if (size >= least) return [];
   return [`DATABASE_POOL_SIZE must be ${least} or more where WORKER_CONCURRENCY is ${loops}, not ${size}`];
+}
+
+/** What no budget can ever hold would be refused whatever the limit says. */
+function neverPaid({ MAX_QUERY_COST: max, COST_BUDGET: budget }: Values): string[] {
+  if (budget === 0 || max <= budget) return [];
+  return [`MAX_QUERY_COST must be at most COST_BUDGET, which is ${budget}, not ${max}`];
 }
 
 function databaseOf(text: string): string {
@@ -240,6 +256,11 @@ function arrange(values: Values, warnings: readonly string[]): Config {
       maxLinksPerCampaign: values.MAX_LINKS_PER_CAMPAIGN,
       maxSeriesPoints: values.MAX_SERIES_POINTS,
       maxKeyOverlapSeconds: values.MAX_KEY_OVERLAP_SECONDS,
+    },
+    cost: {
+      maxQueryCost: values.MAX_QUERY_COST === 0 ? null : values.MAX_QUERY_COST,
+      budget:
+        values.COST_BUDGET === 0 ? null : { maximum: values.COST_BUDGET, restoreRate: values.COST_RESTORE_PER_SECOND },
     },
     waiting: {
       tenant: { events: values.MAX_WAITING_EVENTS_PER_TENANT, seconds: values.MAX_WAITING_SECONDS_PER_TENANT },

@@ -50,6 +50,16 @@ export const ERROR_CATALOGUE = {
     remedy: "Take a new key for new content; for the old answer, send the old content.",
   },
   TOO_LARGE: { status: 413, meaning: "More events or bytes than one call may hold.", remedy: "Split the call." },
+  QUERY_TOO_COSTLY: {
+    status: 400,
+    meaning: "The operation's price, `requested`, is above the `maximum` of one operation; nothing of it ran.",
+    remedy: "Ask for smaller pages, shorter ranges or fewer fields. The same call fails again.",
+  },
+  THROTTLED: {
+    status: 429,
+    meaning: "The key's or user's budget does not hold the operation's price right now; nothing of it ran.",
+    remedy: "Send the same call again after `retryAfter` seconds.",
+  },
   OVERLOADED: {
     status: 503,
     meaning: "Try again after retryAfter seconds; nothing was recorded.",
@@ -82,6 +92,8 @@ interface PublicErrorOptions {
   /** The argument at fault, as a path: ["input", "events"]. */
   readonly field?: readonly string[];
   readonly retryAfterSeconds?: number;
+  /** The price that is too high, and the highest that is not. */
+  readonly cost?: { readonly requested: number; readonly maximum: number };
 }
 
 /** An error whose message may be shown to the client. */
@@ -90,12 +102,14 @@ export class PublicError extends Error {
   readonly code: ErrorCode;
   readonly field: readonly string[] | undefined;
   readonly retryAfterSeconds: number | undefined;
+  readonly cost: PublicErrorOptions["cost"];
 
   constructor(code: ErrorCode, message: string, options: PublicErrorOptions = {}) {
     super(message, { cause: options.cause });
     this.code = code;
     this.field = options.field;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.cost = options.cost;
   }
 }
 

@@ -1,6 +1,7 @@
 /** The composition root of serving: HTTP, GraphQL and GraphiQL over the two databases and the cache. */
 import path from "node:path";
 import { Authenticator } from "./access/authenticator.js";
+import { Budgets } from "./access/budgets/budgets.js";
 import { KeyTallies } from "./access/key-tallies.js";
 import { createSignIn } from "./access/sign-in.js";
 import type { TokenAuthenticator, TokenAuthenticatorOptions } from "./access/token-authenticator.js";
@@ -8,6 +9,7 @@ import { KeyUse } from "./access/key-use.js";
 import { AnswerCache } from "./cache/answer-cache.js";
 import { Cache } from "./cache/cache.js";
 import type { RedisLayer } from "./cache/redis-layer.js";
+import type { Config } from "./config.js";
 import { createIntake } from "./create-intake.js";
 import { answers as databaseAnswers } from "./tenancy/answers.js";
 import { DocumentDirectory } from "./documents/document-directory.js";
@@ -16,7 +18,7 @@ import { RequestContext } from "./graphql/context.js";
 import { documentLimitsOf } from "./graphql/document-faults.js";
 import { DocumentGate } from "./graphql/document-gate.js";
 import { buildPublicSchema, schemaFingerprint } from "./graphql/schema.js";
-import type { Services } from "./graphql/tenant-access.js";
+import type { PublicLimits, Services } from "./graphql/tenant-access.js";
 import { PersistedQueries } from "./graphql/persisted-queries.js";
 import { WholeAnswers } from "./graphql/whole-answers.js";
 import { registerGraphiql } from "./http/graphiql.js";
@@ -48,6 +50,8 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
   const tenantStates = new TenantStates({ pool: metrics });
   const keyUse = new KeyUse({ metrics, now, log });
   const keyTallies = new KeyTallies({ metrics, now, log });
+  const { budget } = config.cost;
+  const budgets = budget === null ? null : new Budgets({ budget, redis });
   const onFailure = (reason: string): void => telemetry.authenticationFailure(reason);
   const signIn = createSignIn({
     keys: new Authenticator({ metrics, now, log, keyUse, keyTallies, onFailure }),
@@ -78,6 +82,11 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
     recipientKeys,
     campaigns,
     keyTallies,
+    budgets,
+    maxQueryCost: config.cost.maxQueryCost,
+    onCost: (points) => telemetry.cost(points),
+    onUnpaid: (code) => telemetry.unpaidCall(code),
+    limits: publicLimits(config),
     maxSeriesPoints: config.limits.maxSeriesPoints,
     maxKeyOverlapSeconds: config.limits.maxKeyOverlapSeconds,
     now,
@@ -128,6 +137,7 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
     },
     answers,
     prepare: (context, call) => gate.pass(context, call),
+    tell: (context) => context.tellCost(),
     corsOrigins: config.http.corsOrigins,
     release: (context) => context.end(),
   });
@@ -136,7 +146,7 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
     await stopServer(app, config.shutdownTimeoutMs);
     await apollo.stop();
     await inbox.stop();
-    await Promise.all([keyUse.stop(), keyTallies.stop()]);
+    await Promise.all([keyUse.stop(), keyTallies.stop(), budgets?.stop()]);
     await redis?.stop();
     await pools.stop();
   };
@@ -165,4 +175,18 @@ async function openTokens(
   if (settings === null) return null;
   const { TokenAuthenticator } = await import("./access/token-authenticator.js");
   return new TokenAuthenticator({ settings, log, ...others });
+}
+
+function publicLimits({ http, limits, databases }: Config): PublicLimits {
+  return {
+    maxEventsPerCall: limits.maxEventsPerCall,
+    maxCallBytes: http.maxCallBytes,
+    maxTokens: http.maxQueryTokens,
+    maxDepth: http.maxQueryDepth,
+    maxNestedPages: http.maxQueryNestedPages,
+    maxAliases: http.maxQueryAliases,
+    maxDirectives: http.maxQueryDirectives,
+    statementTimeoutMs: databases.statementTimeoutMs,
+    eventRetentionDays: limits.eventRetentionDays,
+  };
 }

@@ -93,6 +93,7 @@ test.each([
   ],
   ["fewer connections than a worker's loops need", { WORKER_CONCURRENCY: "4", DATABASE_POOL_SIZE: "4" }, "POOL_SIZE"],
   ["fewer connections than a rebuild needs", { WORKER_CONCURRENCY: "1", DATABASE_POOL_SIZE: "2" }, "POOL_SIZE"],
+  ["an operation that no budget could ever pay for", { MAX_QUERY_COST: "101", COST_BUDGET: "100" }, "MAX_QUERY_COST"],
   ["an issuer of tokens without an audience", { AUTH_ISSUER: "https://login.example" }, "AUTH_AUDIENCE"],
   ["an audience without an issuer", { AUTH_AUDIENCE: "mailtally" }, "AUTH_ISSUER"],
   [

@@ -3,15 +3,17 @@
  * in cache.ts do, and keep what that promises: the version in the address was read before anything of the answer was loaded.
  * Nothing of them is parsed or printed again between Redis and the socket.
  */
-import { copyToKeep } from "../copy-to-keep.js";
 import type { CacheLayer } from "./cache.js";
 import type { Place } from "./cache-key.js";
+import { KeptBody } from "./kept-body.js";
 import { NewestAnswers } from "./newest-answers.js";
 import type { RedisLayer } from "./redis-layer.js";
 
 export interface WholeAnswer {
   readonly contentType: string;
-  readonly body: Buffer;
+  readonly body: KeptBody;
+  /** What the operation was priced at. */
+  readonly requestedCost: number;
 }
 
 interface AnswerCacheOptions {
@@ -67,16 +69,16 @@ export class AnswerCache {
   /** `expiresAt`: milliseconds since the Unix epoch. What is too large is not kept. */
   set(place: Place, answer: WholeAnswer, expiresAt: number): void {
     const ttlMs = Math.floor(expiresAt - this.#now());
-    if (ttlMs < 1 || answer.body.length > MAX_ANSWER_BYTES) return;
+    if (ttlMs < 1 || answer.body.byteLength > MAX_ANSWER_BYTES) return;
     const stored = { expiresAt, answer };
     this.#keep(place, stored);
     this.#redis?.set(place.address, writeStored(stored), ttlMs);
   }
 
-  #keep(place: Place, { expiresAt, answer: { contentType, body } }: Stored): Stored {
-    const kept = { expiresAt, answer: { contentType, body: copyToKeep(body) } };
-    this.#process.set(place, kept, BYTES_PER_ENTRY + Math.ceil(body.length * BYTES_PER_BODY_BYTE));
-    return kept;
+  #keep(place: Place, stored: Stored): Stored {
+    const { byteLength } = stored.answer.body;
+    this.#process.set(place, stored, BYTES_PER_ENTRY + Math.ceil(byteLength * BYTES_PER_BODY_BYTE));
+    return stored;
   }
 
   #found({ answer }: Stored, layer: CacheLayer): WholeAnswer {
@@ -85,15 +87,17 @@ export class AnswerCache {
   }
 }
 
-/** One line of when it ends and what it is, then the body. */
-function writeStored({ expiresAt, answer: { contentType, body } }: Stored): Buffer {
-  return Buffer.concat([Buffer.from(`${expiresAt} ${contentType}\n`), body]);
+/** One line of when it ends, its price and what it is, then the body. */
+function writeStored({ expiresAt, answer: { contentType, requestedCost, body } }: Stored): Buffer {
+  return Buffer.concat([Buffer.from(`${expiresAt} ${requestedCost} ${contentType}\n`), body.plain]);
 }
 
 /** Null for what is nothing of the kind. */
 function readStored(bytes: Buffer): Stored | null {
   const end = bytes.subarray(0, MAX_HEAD_BYTES).indexOf(NEWLINE);
-  const head = /^(\d+) (\S.*)$/.exec(bytes.toString("latin1", 0, Math.max(0, end)));
-  if (head?.[1] === undefined || head[2] === undefined) return null;
-  return { expiresAt: Number(head[1]), answer: { contentType: head[2], body: bytes.subarray(end + 1) } };
+  const head = /^(\d+) (\d+) (\S.*)$/.exec(bytes.toString("latin1", 0, Math.max(0, end)));
+  const [, expiresAt, requestedCost, contentType] = head ?? [];
+  if (contentType === undefined) return null;
+  const answer = { contentType, requestedCost: Number(requestedCost), body: new KeptBody(bytes.subarray(end + 1)) };
+  return { expiresAt: Number(expiresAt), answer };
 }

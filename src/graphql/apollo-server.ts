@@ -14,8 +14,9 @@ import type { ErrorCode } from "../errors.js";
 import type { Logger } from "../observability/logger.js";
 import type { RequestContext } from "./context.js";
 import type { OperationKind, RequestOutcome, Telemetry } from "../observability/telemetry.js";
+import { createPricedExecution, type ExecutePriced } from "./cost/priced-execution.js";
 import { type DocumentLimits, rulesOf } from "./document-faults.js";
-import { createExecutor, type Execute } from "./executor.js";
+import { createExecutor } from "./executor.js";
 import { ParsedDocuments } from "./parsed-documents.js";
 import type { PersistedQueries } from "./persisted-queries.js";
 import { isVersioned } from "./versioned.js";
@@ -49,7 +50,7 @@ const statusPlugin: ApolloServerPlugin<RequestContext> = {
         // A mutation by GET: what is wrong is the method, and Apollo says which one is right.
         if (response.http.status === METHOD_NOT_ALLOWED) return;
         response.http.status = statusOf(errors) ?? response.http.status ?? 500;
-        if (source !== undefined && data === undefined && errors.every(isBadInput)) {
+        if (source !== undefined && data === undefined && errors.every(isOfDocument)) {
           refusedDocuments.add(response.http.headers);
         }
         const retryAfter = errors[0]?.extensions?.["retryAfter"];
@@ -76,8 +77,11 @@ class HttpApolloServer extends ApolloServer<RequestContext> {
 
 type HttpCall = Parameters<ApolloServer<RequestContext>["executeHTTPGraphQLRequest"]>[0];
 
-function isBadInput({ extensions }: GraphQLFormattedError): boolean {
-  return extensions?.["code"] === ("BAD_INPUT" satisfies ErrorCode);
+/** What is wrong with the document itself, whoever sends it and whenever. */
+const CODES_OF_DOCUMENTS: ReadonlySet<unknown> = new Set<ErrorCode>(["BAD_INPUT", "QUERY_TOO_COSTLY"]);
+
+function isOfDocument({ extensions }: GraphQLFormattedError): boolean {
+  return CODES_OF_DOCUMENTS.has(extensions?.["code"]);
 }
 
 function isUnauthenticated({ extensions }: GraphQLFormattedError): boolean {
@@ -137,7 +141,7 @@ type GatewayExecutor = NonNullable<Awaited<ReturnType<Gateway["load"]>>["executo
 type Gateway = ApolloServerOptionsWithGateway<RequestContext>["gateway"];
 
 /** The one door that Apollo has for another executor than graphql-js: its interface to gateways, of which nothing else is used. */
-function executedBy(schema: GraphQLSchema, execute: Execute): Gateway {
+function executedBy(schema: GraphQLSchema, execute: ExecutePriced): Gateway {
   return {
     onSchemaLoadOrUpdate(told) {
       told({ apiSchema: schema, coreSupergraphSdl: "" });
@@ -153,6 +157,7 @@ function executedBy(schema: GraphQLSchema, execute: Execute): Gateway {
           variables: request.variables ?? {},
           contextValue: context,
           documentHash: queryHash,
+          extensions: request.extensions,
         }) as ReturnType<GatewayExecutor>,
     }),
     stop: async () => undefined,
@@ -164,7 +169,7 @@ export function createApolloServer(options: ApolloOptions): ApolloServer<Request
   const { schema, log, telemetry, limits, persistedQueries } = options;
   const requests: RequestsOfErrors = new WeakMap();
   return new HttpApolloServer({
-    gateway: executedBy(schema, createExecutor({ schema })),
+    gateway: executedBy(schema, createPricedExecution(schema, createExecutor({ schema }))),
     introspection: true,
     // Mutations by POST only, and no simple requests from other sites' pages.
     csrfPrevention: true,

@@ -2,17 +2,20 @@ import { type Principal, requireScope } from "../access/principal.js";
 import type { Scope } from "../access/scope.js";
 import { PublicError } from "../errors.js";
 import { BucketSets } from "./bucket-sets.js";
+import { RequestCost, type ToldCost } from "./cost/request-cost.js";
 import { createLoaders, type Loaders } from "./loaders.js";
 import { type Services, TenantAccess } from "./tenant-access.js";
 
 /** A tenant's request with its loaders: what resolvers get. */
 export class TenantContext extends TenantAccess {
   readonly bucketSets: BucketSets;
+  readonly cost: RequestCost;
   #loaders: Loaders | undefined;
 
   constructor(services: Services, principal: Principal) {
     super(services, principal);
     this.bucketSets = new BucketSets(services.maxSeriesPoints);
+    this.cost = new RequestCost(services, principal);
   }
 
   /** Made when the first resolver asks: an answer that is kept whole needs none. */
@@ -48,8 +51,14 @@ export class RequestContext {
     return tenant;
   }
 
-  /** Gives the request's connections back. Never throws. */
+  /** What the request cost; null where there is nobody to pay. */
+  tellCost(): ToldCost | null {
+    return this.tenant?.cost.tell() ?? null;
+  }
+
+  /** Gives the request's connections back, and charges what was not charged. Never throws. */
   async end(): Promise<void> {
+    this.tenant?.cost.finish();
     await this.tenant?.end();
   }
 }

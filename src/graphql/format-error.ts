@@ -54,6 +54,8 @@ function isRefusedCall(thrown: unknown): boolean {
 
 function publicErrorOf(error: unknown): PublicError | null {
   if (error instanceof PublicError) return error;
+  // Of the whole operation, and of no field that Apollo would unwrap it from.
+  if (error instanceof GraphQLError && error.originalError instanceof PublicError) return error.originalError;
   if (isDatabaseAway(error)) {
     const message = "A database that this answer needs is away; try again.";
     return new PublicError("UNAVAILABLE", message, { cause: error, retryAfterSeconds: 1 });
@@ -65,6 +67,7 @@ function extensionsOf(error: PublicError): Record<string, unknown> {
   return {
     code: error.code,
     ...(error.field !== undefined && { field: error.field }),
+    ...error.cost,
     ...(error.retryAfterSeconds !== undefined && { retryAfter: error.retryAfterSeconds }),
   };
 }

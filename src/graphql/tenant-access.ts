@@ -1,3 +1,4 @@
+import type { Budgets } from "../access/budgets/budgets.js";
 import type { KeyTallies } from "../access/key-tallies.js";
 import { holdsScope, type Principal } from "../access/principal.js";
 import type { Scope } from "../access/scope.js";
@@ -18,6 +19,20 @@ import type { EpochMicros } from "../time/instant.js";
 import type { TimeRange } from "../time/range.js";
 import { AnswerLife } from "./answer-life.js";
 
+/** What clients are told that they may ask for, besides the price. */
+export interface PublicLimits {
+  readonly maxEventsPerCall: number;
+  readonly maxCallBytes: number;
+  readonly maxTokens: number;
+  readonly maxDepth: number;
+  readonly maxNestedPages: number;
+  readonly maxAliases: number;
+  readonly maxDirectives: number;
+  readonly statementTimeoutMs: number;
+  /** Null: events are kept. */
+  readonly eventRetentionDays: number | null;
+}
+
 /** What the resolvers work with; one for the whole server. */
 export interface Services {
   readonly events: Pool<"events">;
@@ -31,6 +46,13 @@ export interface Services {
   readonly recipientKeys: RecipientKeys;
   readonly campaigns: CampaignStore;
   readonly keyTallies: KeyTallies;
+  /** Null: nobody is throttled. */
+  readonly budgets: Budgets | null;
+  /** Null: an operation may cost whatever it costs. */
+  readonly maxQueryCost: number | null;
+  readonly onCost: (points: number) => void;
+  readonly onUnpaid: (code: "THROTTLED" | "QUERY_TOO_COSTLY") => void;
+  readonly limits: PublicLimits;
   readonly maxSeriesPoints: number;
   readonly maxKeyOverlapSeconds: number;
   readonly now: () => EpochMicros;

@@ -10,6 +10,7 @@ import { createHash } from "node:crypto";
 import type { Principal } from "../access/principal.js";
 import type { AnswerCache, WholeAnswer } from "../cache/answer-cache.js";
 import { placeOf } from "../cache/cache-key.js";
+import { KeptBody } from "../cache/kept-body.js";
 import { growingLru } from "../growing-lru.js";
 import type { RequestContext } from "./context.js";
 
@@ -19,12 +20,18 @@ export interface PostedCall {
   readonly body: Buffer;
 }
 
+interface AnswerMade {
+  readonly contentType: string;
+  /** Without extensions. */
+  readonly body: string;
+}
+
 /** What is known of a call before it is executed. */
 export interface WholeAnswerPlace {
-  /** The answer, where it is kept. */
+  /** The answer, where it is kept and has been paid for. */
   readonly found: WholeAnswer | null;
   /** Takes the answer, for the next time. */
-  keep(answer: WholeAnswer): void;
+  keep(answer: AnswerMade): void;
 }
 
 /** Those with more are no dashboard's questions but events. */
@@ -65,12 +72,19 @@ export class WholeAnswers {
     if (state === null) return null;
     const { tenantId, principal } = tenant;
     const { version } = state;
-    const name = "whole_answer";
+    const name = "priced_answer";
     const args = [this.#release, call];
     const place = placeOf({ tenantId, version, authority: principal.authority, name, args });
+    const kept = await this.#cache.get(place);
+    const isPaid = kept !== null && (await tenant.cost.takeKept(kept.requestedCost));
     return {
-      found: await this.#cache.get(place),
-      keep: (answer) => this.#cache.set(place, answer, tenant.answerLife.endsAt),
+      // Whoever cannot pay for it is told so where operations are.
+      found: isPaid ? kept : null,
+      keep: ({ contentType, body: made }) => {
+        if (tenant.answerLife.endsAt === 0) return;
+        const answer = { contentType, body: new KeptBody(Buffer.from(made)), requestedCost: tenant.cost.requested };
+        this.#cache.set(place, answer, tenant.answerLife.endsAt);
+      },
     };
   }
 }

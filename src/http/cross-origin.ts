@@ -17,7 +17,7 @@ export function allowCrossOrigin(scope: FastifyInstance, origins: readonly strin
     origin: async (origin: string | undefined) => (origin !== undefined && allowed.has(origin) ? origin : false),
     methods: ["GET", "POST"],
     allowedHeaders: ["authorization", "content-type", "apollo-require-preflight", "x-request-id"],
-    exposedHeaders: ["retry-after", "x-request-id"],
+    exposedHeaders: ["ratelimit", "ratelimit-policy", "retry-after", "x-request-id"],
     credentials: false,
     maxAge: DAY_SECONDS,
     // Another OPTIONS from there is answered as a preflight rather than in the plugin's own words.

@@ -14,13 +14,26 @@ interface GraphqlRouteOptions<Context extends BaseContext> {
   readonly answers?: KeptAnswers<Context>;
   /** The call as it is to be executed. A PublicError of it is the answer. */
   readonly prepare?: (context: Context, call: HTTPGraphQLRequest) => Promise<HTTPGraphQLRequest>;
+  /** Asked once the answer is known; null where there is nothing to tell. */
+  readonly tell?: (context: Context) => Told | null;
   /** Gives back what the context holds. Called once for each context, when the answer is known, also after a failure. */
   readonly release?: (context: Context) => Promise<void>;
 }
 
+/** What each answer tells besides the data. */
+interface Told {
+  /** An object, as JSON; null where there is nothing to tell. */
+  readonly extensions: string | null;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 interface KeptAnswer {
   readonly contentType: string;
-  readonly body: Buffer;
+  readonly body: {
+    /** With these extensions. */
+    with(extensions: string): Buffer;
+    readonly plain: Buffer;
+  };
 }
 
 interface KeptAnswers<Context> {
@@ -28,7 +41,10 @@ interface KeptAnswers<Context> {
   placeOf(
     context: Context,
     call: { readonly accept: string; readonly body: Buffer },
-  ): Promise<{ readonly found: KeptAnswer | null; keep(answer: KeptAnswer): void } | null>;
+  ): Promise<{
+    readonly found: KeptAnswer | null;
+    keep(answer: { readonly contentType: string; readonly body: string }): void;
+  } | null>;
 }
 
 const PATH = "/graphql";
@@ -79,7 +95,7 @@ export function registerGraphql<Context extends BaseContext>(
 }
 
 async function answer<Context extends BaseContext>(
-  { server, contextOf, answers, prepare, release }: GraphqlRouteOptions<Context>,
+  { server, contextOf, answers, prepare, tell, release }: GraphqlRouteOptions<Context>,
   parse: (request: FastifyRequest) => Promise<unknown>,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -91,7 +107,15 @@ async function answer<Context extends BaseContext>(
       ? await answers?.placeOf(context, { accept, body: request.body })
       : null;
     const found = place?.found ?? null;
-    if (found !== null) return reply.type(found.contentType).send(found.body);
+    if (found !== null) {
+      const told = tell?.(context) ?? null;
+      const { contentType, body } = found;
+      const bytes = told === null || told.extensions === null ? body.plain : body.with(told.extensions);
+      return reply
+        .headers(told?.headers ?? {})
+        .type(contentType)
+        .send(bytes);
+    }
     const call = graphqlRequestOf(request, await parse(request));
     const { status, headers, body } = await server.executeHTTPGraphQLRequest({
       httpGraphQLRequest: prepare === undefined ? call : await prepare(context, call),
@@ -100,12 +124,21 @@ async function answer<Context extends BaseContext>(
     for (const [name, value] of headers) reply.header(name, value);
     // Parts that follow later (@defer, subscriptions) are not in the schema.
     if (body.kind !== "complete") throw new Error("An answer in parts was not asked for");
-    const bytes = Buffer.from(body.string);
-    place?.keep({ contentType: headers.get("content-type") ?? "", body: bytes });
-    return reply.code(status ?? 200).send(bytes);
+    place?.keep({ contentType: headers.get("content-type") ?? "", body: body.string });
+    const told = tell?.(context) ?? null;
+    const text = told === null || told.extensions === null ? body.string : withExtensions(body.string, told.extensions);
+    return reply
+      .code(status ?? 200)
+      .headers(told?.headers ?? {})
+      .send(Buffer.from(text));
   } finally {
     await release?.(context);
   }
+}
+
+/** `object`: as JSON, without extensions. */
+function withExtensions(object: string, extensions: string): string {
+  return `${object.slice(0, object.lastIndexOf("}"))},"extensions":${extensions}}\n`;
 }
 
 function graphqlRequestOf(request: FastifyRequest, body: unknown): HTTPGraphQLRequest {

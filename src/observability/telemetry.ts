@@ -77,6 +77,12 @@ export class Telemetry {
     "Calls refused with OVERLOADED, by the mark that was reached.",
     ["scope", "measure"],
   );
+  readonly #costPoints = this.#counter("mailtally_cost_points_total", "Points that requests cost in the end.", []);
+  readonly #unpaidCalls = this.#counter(
+    "mailtally_calls_unpaid_total",
+    "Operations that did not run, by the code of the refusal.",
+    ["code"],
+  );
   readonly #appliedEvents = this.#counter("mailtally_events_applied_total", "Accepted events by what became of them.", [
     "outcome",
   ]);
@@ -125,6 +131,14 @@ export class Telemetry {
 
   refusedCall({ scope, measure }: MarkReached): void {
     this.#refusedCalls.inc({ scope, measure });
+  }
+
+  cost(points: number): void {
+    this.#costPoints.inc(points);
+  }
+
+  unpaidCall(code: "THROTTLED" | "QUERY_TOO_COSTLY"): void {
+    this.#unpaidCalls.inc({ code });
   }
 
   appliedEvents(outcome: AppliedAs, count: number): void {

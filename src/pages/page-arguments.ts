@@ -3,7 +3,7 @@ import { PublicError } from "../errors.js";
 
 /** The most rows a page may have. */
 export const MAX_PAGE_SIZE = 100;
-const DEFAULT_PAGE_SIZE = 20;
+export const DEFAULT_PAGE_SIZE = 20;
 
 /** `first`, `after`, `last` and `before` as they were given. */
 export interface PageArguments {
@@ -43,6 +43,12 @@ export function readPageArguments(given: PageArguments): PageRequest {
     after,
     before,
   };
+}
+
+/** The most rows that a page of these sizes has, whether or not they may be given. */
+export function pageSizeOf(first: unknown, last: unknown): number {
+  const size = first ?? last ?? DEFAULT_PAGE_SIZE;
+  return typeof size === "number" ? Math.min(Math.max(0, size), MAX_PAGE_SIZE) : DEFAULT_PAGE_SIZE;
 }
 
 function readSize(name: "first" | "last", given: number | null | undefined): number | null {

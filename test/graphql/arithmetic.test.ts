@@ -19,6 +19,7 @@ import {
   type PlainRate,
   type ToldMetrics,
 } from "./plain-metrics.js";
+import { RICH } from "../support/rich.js";
 
 const TENANT_ZONES = ["Europe/Berlin", "America/St_Johns", "Pacific/Chatham", "Pacific/Apia"];
 const HISTORIES_OF_A_TENANT = 8;
@@ -36,7 +37,7 @@ let product: Product;
 const subjects: Subject[] = [];
 
 beforeAll(async () => {
-  product = await startProduct();
+  product = await startProduct({ env: RICH });
   for (const [index, zone] of TENANT_ZONES.entries()) subjects.push(await createSubject(zone, index));
 }, 60_000);
 afterAll(() => product.stop());

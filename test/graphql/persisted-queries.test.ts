@@ -36,10 +36,13 @@ test("a document that was sent with its hash is found by the hash from then on, 
   expect(await post(product, key, persisted(query))).toMatchObject(NOT_FOUND);
   const first = await post(product, key, { query, ...persisted(query) });
   expect(first).toMatchObject({ status: 200, body: { data: { viewer: { tenant: {} } } } });
-  for (let time = 0; time < 4; time += 1) expect(await post(product, key, persisted(query))).toEqual(first);
+  // What it cost is another each time.
+  const { data } = first.body as { readonly data: unknown };
+  const told = { status: 200, body: { data } };
+  for (let time = 0; time < 4; time += 1) expect(await post(product, key, persisted(query))).toMatchObject(told);
   const url = `${product.url}/graphql?extensions=${encodeURIComponent(JSON.stringify(persisted(query).extensions))}`;
   const headers = { authorization: `Bearer ${key}`, "apollo-require-preflight": "1" };
-  expect(await (await fetch(url, { headers })).json()).toEqual(first.body);
+  expect(await (await fetch(url, { headers })).json()).toMatchObject({ data });
 });
 
 test("a document is answered with the asker's own authority, whoever sent it", async () => {

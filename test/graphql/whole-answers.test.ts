@@ -7,6 +7,7 @@ import type { EpochMicros } from "../../src/time/instant.js";
 import { type Product, startProduct } from "../support/product.js";
 import { recordEvents } from "../support/record-events.js";
 import { waitFor } from "../support/wait-for.js";
+import { withoutCost } from "../support/told-cost.js";
 
 const statements: string[] = [];
 let product: Product;
@@ -47,7 +48,7 @@ async function post(query: string, secret = key, accept?: string) {
   const text = await response.text();
   const own = /^(?:inbox|outbox|projector|worker|maintenance|partitions|tenants\.read_states|api_keys)/;
   return {
-    text,
+    text: withoutCost(text),
     status: response.status,
     contentType: response.headers.get("content-type"),
     requestId: response.headers.get("x-request-id"),

@@ -21,7 +21,11 @@ afterAll(() => product.stop());
 interface Reply {
   readonly status: number;
   readonly text: string;
-  readonly body: { data?: unknown; errors?: readonly { message: string; extensions: { code: string } }[] };
+  readonly body: {
+    data?: unknown;
+    extensions?: object;
+    errors?: readonly { message: string; extensions: { code: string } }[];
+  };
 }
 
 async function send(init: RequestInit, search = ""): Promise<Reply> {
@@ -83,7 +87,8 @@ describe("graphql-cop finds nothing:", () => {
   });
   test("no trace, no stack, no debugging is in an answer", async () => {
     const { text, body } = await post({ query: "query cop { __typename }" }, { "apollo-tracing": "1", "x-debug": "1" });
-    expect(Object.keys(body)).toEqual(["data"]);
+    expect(Object.keys(body)).toEqual(["data", "extensions"]);
+    expect(Object.keys(body.extensions ?? {})).toEqual(["cost"]);
     const { body: wrong } = await ask("queryy cop { __typename }");
     expect(JSON.stringify(wrong)).not.toMatch(/stack|exception|debug/i);
     expect(text).not.toMatch(/tracing/i);

@@ -9,6 +9,7 @@ import { type SeverableProxy, startSeverableProxy } from "../support/severable-p
 import { type StartedRedis, startRedis } from "../support/test-redis.js";
 import { waitFor } from "../support/wait-for.js";
 import { TEN_EVENTS } from "../support/ten-events.js";
+import { withoutCost } from "../support/told-cost.js";
 
 let product: Product;
 let redis: StartedRedis;
@@ -80,7 +81,7 @@ async function ask(query: string): Promise<Told> {
   }
   for (const [name, value] of response.headers)
     expect(`${name}: ${value}`).not.toMatch(/express|fastify|apollo|node\.js/i);
-  return { status: response.status, text, data, errors };
+  return { status: response.status, text: withoutCost(text), data, errors };
 }
 
 const RANGE = `{ from: "2026-11-01T00:00:00Z", to: "2026-11-04T00:00:00Z" }`;

@@ -1,11 +1,13 @@
 import * as fc from "fast-check";
-import { parse, validate } from "graphql";
+import { type GraphQLInterfaceType, parse, validate } from "graphql";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { buildPublicSchema } from "../../src/graphql/schema.js";
 import { type Product, startProduct } from "../support/product.js";
 import { recordEvents } from "../support/record-events.js";
+import type { ToldCost } from "../support/told-cost.js";
 import { TEN_EVENTS } from "../support/ten-events.js";
 import { type RandomOperation, randomOperations } from "./random-operations.js";
+import { RICH } from "../support/rich.js";
 
 const SEED = 20_261_121;
 /** 20,000 before a release: `HOSTILE_RUNS=20000 npx vitest run test/hostile/random-operations.test.ts`. */
@@ -42,7 +44,7 @@ async function post(query: string, variables: unknown): Promise<Reply> {
 }
 
 beforeAll(async () => {
-  product = await startProduct();
+  product = await startProduct({ env: RICH });
   ({ key } = await product.createTenant());
   known.ids.push(await recordEvents(product, key, TEN_EVENTS));
   await product.settled(key);
@@ -78,8 +80,34 @@ const lasting = (text: string): string => {
   );
 };
 
+/** Objects that have an id in an answer. The rows of a page are the same ones under `nodes` and under `edges`. */
+function nodesIn(value: unknown): number {
+  if (Array.isArray(value)) return value.reduce<number>((sum, item) => sum + nodesIn(item), 0);
+  if (typeof value !== "object" || value === null) return 0;
+  let pages = 0;
+  let others = 0;
+  for (const [name, member] of Object.entries(value)) {
+    if (/(^|_)(nodes|edges)$/.test(name)) pages = Math.max(pages, nodesIn(member));
+    else others += nodesIn(member);
+  }
+  const isNode = "__typename" in value && NODE_TYPES.has(String(value.__typename));
+  return (isNode ? 1 : 0) + pages + others;
+}
+
+const NODE_TYPES = new Set(schema.getPossibleTypes(schema.getType("Node") as GraphQLInterfaceType).map(String));
+
+function expectPriced(what: string, text: string): void {
+  const { data, extensions } = JSON.parse(text) as Answered;
+  if (extensions === undefined) return;
+  const { requested, actual } = extensions.cost;
+  expect(requested, what).toBeGreaterThanOrEqual(actual);
+  expect(actual, what).toBeGreaterThanOrEqual(1);
+  expect(requested, what).toBeGreaterThanOrEqual(nodesIn(data));
+}
+
 interface Answered {
   data?: unknown;
+  extensions?: { readonly cost: ToldCost };
   errors?: { message: string; extensions?: { code?: string } }[];
 }
 
@@ -89,6 +117,7 @@ function expectTold(what: string, { status, text, ms }: Reply): void {
   expect(errors?.filter(({ extensions }) => !KNOWN_CODES.has(extensions?.code ?? "")) ?? [], what).toEqual([]);
   expect(errors === undefined ? "" : errors.map(({ message }) => message).join("\n"), what).not.toMatch(INTERNALS);
   expect(data !== undefined || errors !== undefined, what).toBe(true);
+  expectPriced(what, text);
   expect(ms, what).toBeLessThan(LONGEST_MS);
 }
 
@@ -100,6 +129,7 @@ const KNOWN_CODES: ReadonlySet<string> = new Set([
   "CONFLICT",
   "IDEMPOTENCY_KEY_REUSED",
   "TOO_LARGE",
+  "QUERY_TOO_COSTLY",
 ]);
 
 function isValid(query: string): boolean {
@@ -125,7 +155,7 @@ async function tryOut({ operation, query, variables }: RandomOperation): Promise
 
 // Questions apart from mutations: what those change, others are answered anew.
 test.each(["query", "mutation"] as const)(
-  "a random %s has a good answer or a clear error, soon, and the same one whichever way it is executed",
+  "a random %s has a good answer or a clear error, soon, the same one whichever way it is executed, and never for less than it holds",
   async (operation) => {
     let valid = 0;
     let all = 0;

@@ -2,6 +2,7 @@ import { request } from "node:http";
 import { brotliDecompressSync, gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Product, startProduct } from "../support/product.js";
+import { withoutCost } from "../support/told-cost.js";
 
 const LARGE = '{"query":"{ __schema { types { name fields { name } } } }"}';
 /** Too much to be compressed in one go. */
@@ -49,7 +50,14 @@ function ask(body: string | Buffer, acceptEncoding?: string, headers: Record<str
         const bytes = Buffer.concat(chunks);
         const { "content-encoding": encoding, "content-length": length, vary } = incoming.headers;
         const plain = encoding === "br" ? brotliDecompressSync(bytes) : encoding === "gzip" ? gunzipSync(bytes) : bytes;
-        resolve({ status: incoming.statusCode ?? 0, encoding, vary, length, bytes, text: plain.toString() });
+        resolve({
+          status: incoming.statusCode ?? 0,
+          encoding,
+          vary,
+          length,
+          bytes,
+          text: withoutCost(plain.toString()),
+        });
       },
     );
     outgoing.once("error", reject);

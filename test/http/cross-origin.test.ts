@@ -41,7 +41,9 @@ test.each([ALLOWED, ALSO_ALLOWED])("a page of %s may ask with a key or token, an
   const answer = await post(origin);
   expect(answer.status).toBe(200);
   expect(allowedOrigin(answer)).toBe(origin);
-  expect(answer.headers.get("access-control-expose-headers")).toBe("retry-after, x-request-id");
+  expect(answer.headers.get("access-control-expose-headers")).toBe(
+    "ratelimit, ratelimit-policy, retry-after, x-request-id",
+  );
   expect(answer.headers.get("vary")).toContain("Origin");
 });
 

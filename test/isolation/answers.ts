@@ -17,6 +17,9 @@ const MOMENTS: ReadonlySet<string> = new Set([
   "rolledUpThrough",
   "pendingEvents",
   "lastUsedAt",
+  // Of extensions.cost: an answer that is given again costs less, and what is left changes with each.
+  "actual",
+  "available",
 ]);
 
 /** The name of a field, without the type that a fragment put before it. */

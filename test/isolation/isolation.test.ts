@@ -1,8 +1,9 @@
 import { startProduct } from "../support/product.js";
 import { isolationSuite, ONE_CONNECTION } from "./isolation-suite.js";
 import { testRedisUrl } from "../support/test-redis.js";
+import { RICH } from "../support/rich.js";
 
 isolationSuite(async () => {
-  const product = await startProduct({ env: { ...ONE_CONNECTION, REDIS_URL: testRedisUrl() } });
+  const product = await startProduct({ env: { ...ONE_CONNECTION, ...RICH, REDIS_URL: testRedisUrl() } });
   return { product, stop: () => product.stop() };
 });

@@ -3,6 +3,7 @@ import type { Scope } from "../../access/scope.js";
 import type { TimeZoneId } from "../../time/time-zone.js";
 import { ScopeEnum } from "../enums.js";
 import { TimeZoneScalar } from "../scalars.js";
+import { LimitsType } from "./limits-type.js";
 import { NodeType } from "./node-type.js";
 
 @ObjectType("Tenant", {
@@ -33,4 +34,7 @@ export class ViewerType {
 
   @Field(() => [ScopeEnum], { description: "What the key may do." })
   scopes!: readonly Scope[];
+
+  @Field(() => LimitsType, { description: "What may be asked for, and what it may cost." })
+  limits!: LimitsType;
 }

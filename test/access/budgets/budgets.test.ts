@@ -2,6 +2,9 @@ import { randomUUID } from "node:crypto";
 import * as fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
 import { type Bucket, restored, secondsUntil } from "../../../src/access/budgets/bucket.js";
+import { payerOf } from "../../../src/access/budgets/payer.js";
+import { createPrincipal, createUserPrincipal } from "../../../src/access/principal.js";
+import { type ApiKeyId, type TenantId, uuidv7 } from "../../../src/ids.js";
 import { Budgets } from "../../../src/access/budgets/budgets.js";
 import type { RedisLayer } from "../../../src/cache/redis-layer.js";
 import { testRedisLayer } from "../../support/cache-rig.js";
@@ -93,6 +96,25 @@ test("one payer's flood takes nothing of another's", async () => {
   const budgets = server();
   await drain(budgets, "p", 1);
   expect(await drain(budgets, "q", 1)).toBe(1_000);
+});
+
+test("a key pays for all its secrets, a user for all their tokens, and nobody for anybody else", () => {
+  const [tenantId, otherTenant] = [uuidv7(), uuidv7()] as TenantId[];
+  if (tenantId === undefined || otherTenant === undefined) throw new Error("There are two");
+  const keyId = uuidv7() as ApiKeyId;
+  const ann = { issuer: "https://a.example/", subject: "ann" };
+  const payers = [
+    createPrincipal(tenantId, keyId, ["READ_METRICS"]),
+    createPrincipal(tenantId, uuidv7() as ApiKeyId, ["READ_METRICS"]),
+    createUserPrincipal(tenantId, ann, ["READ_METRICS"]),
+    createUserPrincipal(tenantId, { ...ann, subject: "bob" }, ["READ_METRICS"]),
+    createUserPrincipal(tenantId, { ...ann, issuer: "https://b.example/" }, ["READ_METRICS"]),
+    createUserPrincipal(otherTenant, ann, ["READ_METRICS"]),
+  ].map(payerOf);
+  expect(new Set(payers).size).toBe(payers.length);
+  expect(payerOf(createPrincipal(tenantId, keyId, ["WRITE_EVENTS"]))).toBe(payers[0]);
+  expect(payerOf(createUserPrincipal(tenantId, { ...ann }, ["READ_EVENTS"]))).toBe(payers[2]);
+  expect(payers.join("")).not.toMatch(/ann|bob|example/);
 });
 
 test("two servers share one budget", async () => {
