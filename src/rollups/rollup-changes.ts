@@ -43,7 +43,9 @@ export class RollupChanges {
       }
     }
     for (const [campaignId, linkKey, url, ...clicks] of links) {
-      this.#count("campaign_links", [tenantId, campaignId, linkKey, url], clicks);
+      // An erasure replaces a URL that holds an address: messages from before and after it name the same link.
+      const link = [tenantId, campaignId, linkKey];
+      this.#count("campaign_links", [...link, url], clicks, link);
     }
     for (const [campaignId, linkKey, basis, quarter, clicks] of linkCells) {
       const at = (quarter * QUARTER_HOUR_MICROS) as EpochMicros;
@@ -61,21 +63,22 @@ export class RollupChanges {
     }
   }
 
-  #count(table: RollupTable, key: Key, values: readonly number[]): void {
-    const row = this.#row(table, key);
+  /** `identity`: what of the key tells rows apart. */
+  #count(table: RollupTable, key: Key, values: readonly number[], identity = key): void {
+    const row = this.#row(table, key, identity);
     if (row.sums.length === 0) row.sums.push(...values);
     else values.forEach((value, position) => (row.sums[position] = Number(row.sums[position]) + value));
   }
 
   #earn(table: RollupTable, key: Key, amount: string): void {
-    const row = this.#row(table, key);
+    const row = this.#row(table, key, key);
     row.sums[0] = addDecimals(String(row.sums[0] ?? "0"), amount);
   }
 
-  #row(table: RollupTable, key: Key): { key: Key; sums: (string | number)[] } {
+  #row(table: RollupTable, key: Key, identity: Key): { key: Key; sums: (string | number)[] } {
     let rows = this.#tables.get(table);
     if (rows === undefined) this.#tables.set(table, (rows = new Map()));
-    const id = key.join(" ");
+    const id = identity.join(" ");
     let row = rows.get(id);
     if (row === undefined) rows.set(id, (row = { key, sums: [] }));
     return row;

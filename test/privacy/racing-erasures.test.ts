@@ -255,6 +255,32 @@ test("what the metrics have still to learn of a link keeps an erasure open, and 
   await slow.stop();
 });
 
+test("clicks on one link from before and after an erasure are applied together, and are that link's", async () => {
+  const slow = await startPipeline({ workers: 1, projectors: 0 });
+  const tenantId = await slow.createTenant();
+  const recipient = nameRecipient(slow.recipientKeys, tenantId, "ann@example.org", ["recipient"]);
+  const clicks = eventsOf("ann").filter(({ type }) => type === "CLICKED");
+  const record = async (run: number) => {
+    const events = clicks.map((event, n) => ({ ...event, eventId: `${run}-${n}` }));
+    await slow.intake.accept({ tenantId, lane: LANES.LIVE, events });
+    await waitFor(
+      async () =>
+        (await writeAsWorker(slow.events, (session) => session.run(countEvents(tenantId))))[0]?.recorded ===
+        run * clicks.length,
+      { what: "the clicks to be recorded" },
+    );
+  };
+  await record(1);
+  await eraseRecipient(slow, tenantId, recipient, OPERATOR, now());
+  await record(2);
+  await projectMessages(slow);
+  await new ErasureWork({ ...slow, now, log }).run();
+  const found: unknown[] = [];
+  for await (const difference of verifyRollups(slow, { tenantId })) found.push(difference);
+  expect(found).toEqual([]);
+  await slow.stop();
+});
+
 test("an erasure stands where the metrics are away, and its entry comes into the audit trail when they are back, once", async () => {
   const tenantId = await pipeline.createTenant();
   const away = new Pool({

@@ -50,7 +50,7 @@ const lockLetters = defineStatement<"events", [TenantId, RecipientKey, after: st
   "dead_letters.lock_of_recipient",
   `select id::text as id, 0 as lane, format, payload::text as payload from dead_letters
    where tenant_id = $1 and discarded_at is null and strpos(payload::text, $2) > 0 and id > $3::uuid
-   order by id limit ${ROWS_PER_STEP}
+   order by dead_letters.id limit ${ROWS_PER_STEP}
    for update`,
 );
 
@@ -60,7 +60,7 @@ const lockInbox = defineStatement<"events", [TenantId, RecipientKey, after: stri
   `select id::text as id, lane, format, payload::text as payload from inbox
    where lane in (0, 1, 2, 3) and tenant_id = $1 and id > $3::bigint and received_at <= $4::timestamptz
      and strpos(payload::text, $2) > 0
-   order by id limit ${ROWS_PER_STEP}
+   order by inbox.id limit ${ROWS_PER_STEP}
    for update skip locked`,
 );
 
