@@ -19,6 +19,7 @@ import { systemClock } from "../../src/runtime.js";
 import { writeAsTenant } from "../../src/tenancy/transactions.js";
 import { moveVersion } from "../support/cache-rig.js";
 import { type Product, startProduct } from "../support/product.js";
+import { RICH } from "../support/rich.js";
 import { newSigningKey, sign, type SigningKey, startTestIssuer, type TestIssuer } from "../support/test-issuer.js";
 import { testRedisUrl } from "../support/test-redis.js";
 import { comparable, Harvest, leaksIn, type Told } from "./answers.js";
@@ -150,7 +151,7 @@ beforeAll(async () => {
   signer = await newSigningKey();
   issuer.publish(signer);
   const auth = { AUTH_ISSUER: issuer.issuer, AUTH_AUDIENCE: AUDIENCE, TRUSTED_DOCUMENTS: "tokens" };
-  product = await startProduct({ env: { ...ONE_CONNECTION, ...auth, REDIS_URL: testRedisUrl() } });
+  product = await startProduct({ env: { ...ONE_CONNECTION, ...RICH, ...auth, REDIS_URL: testRedisUrl() } });
   side = await createSide(product, VISIBLE);
   other = await createSide(product, OTHER);
   visibleOwn = await ownOf(side, side.own.idFor("Campaign"));
