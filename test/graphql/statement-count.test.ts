@@ -43,7 +43,7 @@ async function statementsOf<Data>(query: string): Promise<{ data: Data; statemen
 }
 
 /** What the worker runs whenever it looks for work. */
-const WORKERS = /^(?:inbox|outbox|projector|worker|maintenance|partitions)\./;
+const WORKERS = /^(?:inbox|outbox|projector|worker|maintenance|partitions|rebuild_days)\./;
 
 const RANGE = `range: { from: "2026-10-20T00:00:00Z", to: "2026-11-19T00:00:00Z" }`;
 
