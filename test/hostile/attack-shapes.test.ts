@@ -187,6 +187,17 @@ describe("short documents with long answers are refused at once:", () => {
     );
     expect(reply.status).toBeLessThan(500);
   });
+  test("more faults in the variables than are told one by one, before the operation is compiled and after", async () => {
+    const events = Array.from({ length: 60 }, () => ({ type: "NONE", recipient: 1 }));
+    for (let time = 0; time < 4; time += 1) {
+      const { status, body } = await ask(
+        "mutation ($input: RecordEventsInput!) { recordEvents(input: $input) { acceptedCount } }",
+        { input: { events } },
+      );
+      expect(status).toBe(400);
+      expect(new Set(body.errors?.map((error) => error.extensions.code))).toEqual(new Set(["BAD_INPUT"]));
+    }
+  });
   test("selections nested in a literal way past any limit of a stack", async () => {
     const reply = await ask(`${"{a".repeat(20_000)}${"}".repeat(20_000)}`);
     expect(reply.status).toBe(400);
