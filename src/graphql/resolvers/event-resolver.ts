@@ -5,7 +5,7 @@ import { normalizeAddress } from "../../events/event-key.js";
 import type { EventType } from "../../events/event.js";
 import { type CampaignId, uuidOfGlobalId } from "../../ids.js";
 import { readPageArguments } from "../../pages/page-arguments.js";
-import { checkedRange } from "../checked-range.js";
+import { checkedRange, checkedRangeOrNull } from "../checked-range.js";
 import { campaignOf } from "../campaign-node.js";
 import { connectionOf } from "../connection.js";
 import type { RequestContext, TenantContext } from "../context.js";
@@ -109,7 +109,7 @@ export class CampaignEventsResolver {
     @Ctx() context: RequestContext,
   ): Promise<ConnectionOf<EventInterface>> {
     const tenant = context.require("READ_EVENTS");
-    const range = occurredAt === null || occurredAt === undefined ? null : checkedRange(occurredAt, ["occurredAt"]);
+    const range = checkedRangeOrNull(occurredAt, ["occurredAt"]);
     const list = { types: types ?? null, occurredAt: range, campaignId: campaign.campaignId, order };
     return readEvents(tenant, { ...list, recipientKey: null, metadata: null, traffic: null }, args);
   }

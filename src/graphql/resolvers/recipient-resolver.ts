@@ -6,7 +6,7 @@ import { readPageArguments } from "../../pages/page-arguments.js";
 import { eraseRecipient, nameRecipient } from "../../privacy/erase-recipient.js";
 import { type Erasure, findErasure } from "../../privacy/erasure.js";
 import { findHeldRecipient, findUnrecordedEvents, readRecipientCampaigns } from "../../privacy/recipient-record.js";
-import { checkedRange } from "../checked-range.js";
+import { checkedRangeOrNull } from "../checked-range.js";
 import { campaignOf } from "../campaign-node.js";
 import { connectionOf } from "../connection.js";
 import type { RequestContext } from "../context.js";
@@ -111,7 +111,7 @@ export class RecipientExportResolver {
     @Args(() => PageArgs) args: PageArgs,
     @Ctx() context: RequestContext,
   ): Promise<ConnectionOf<EventInterface>> {
-    const range = occurredAt === null || occurredAt === undefined ? null : checkedRange(occurredAt, ["occurredAt"]);
+    const range = checkedRangeOrNull(occurredAt, ["occurredAt"]);
     const list = { types: null, occurredAt: range, campaignId: null, recipientKey: key, metadata: null, traffic: null };
     return readEvents(context.require("MANAGE_RECIPIENTS"), { ...list, order }, args);
   }
