@@ -49,3 +49,24 @@ test.each(["a statement", "a commit", "the beginning of a transaction"])(
     expect(pool.usage).toEqual({ total: 1, idle: 1, waiting: 0 });
   },
 );
+
+test("who waits for a connection past the limit fails, and the next one gets it when it is free", async () => {
+  const databases = await createTestDatabases();
+  const pool = new Pool({
+    database: "events",
+    url: databases.eventsUrl,
+    maxConnections: 1,
+    waitTimeoutMs: 500,
+    preparedStatements: true,
+    log: pino({ level: "silent" }),
+  });
+  onTestFinished(async () => {
+    await pool.stop();
+    await databases.drop();
+  });
+  const held = await pool.begin(BEGIN);
+  await held.run(ask());
+  await expect(pool.begin(BEGIN)).rejects.toBeInstanceOf(DatabaseUnreachable);
+  await held.commit();
+  expect(await pool.transaction(BEGIN, (session) => session.run(ask()))).toEqual([{ one: 1 }]);
+});
