@@ -1,6 +1,6 @@
 /** What a benchmark works on: a folder of its own, an empty PostgreSQL with durability on, processes that end with it. */
 import { readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Client } from "pg";
@@ -40,6 +40,8 @@ export class Scene {
 
   static async open(options: SceneOptions): Promise<Scene> {
     const folder = await mkdtemp(path.join(tmpdir(), "mailtally-bench-"));
+    // A server of root's runs under another account, and lies outside of a folder that this cannot enter: it would remain.
+    await chmod(folder, 0o755);
     const server = await startEmbeddedServer({
       dataDir: folder,
       databases: [],
