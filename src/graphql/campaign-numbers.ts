@@ -35,9 +35,9 @@ export async function campaignMetrics(
   }
   const buckets = bucketSets.whole(range, basis);
   const [counts] = await loaders.campaignBuckets.load({ campaignId, buckets, set });
-  const [from, to] = buckets.boundaries;
-  if (counts === undefined || from === undefined || to === undefined) throw new Error("A range has one bucket");
-  return new Metrics(counts, set, { from, to }, view);
+  const [bucket] = buckets.buckets;
+  if (counts === undefined || bucket === undefined) throw new Error("A range has one bucket");
+  return new Metrics(counts, set, bucket, view);
 }
 
 /** A campaign's metrics in buckets. */
@@ -54,5 +54,5 @@ export async function campaignSeries(
   const buckets = tenant.bucketSets.series(range, granularity, zone, basis);
   const counts = await tenant.loaders.campaignBuckets.load({ campaignId, buckets, set });
   tenant.answerLife.endsBy(partialUntil(buckets.boundaries, tenant.now));
-  return pointsOf(buckets.boundaries, counts, set, view, tenant.now);
+  return pointsOf(buckets.buckets, counts, set, view);
 }

@@ -14,7 +14,7 @@ export class TenantContext extends TenantAccess {
 
   constructor(services: Services, principal: Principal) {
     super(services, principal);
-    this.bucketSets = new BucketSets(services.maxSeriesPoints);
+    this.bucketSets = new BucketSets(services.maxSeriesPoints, this.now);
     this.cost = new RequestCost(services, principal);
   }
 

@@ -4,7 +4,12 @@ import { type Counts, EMPTY_COUNTS } from "./counts.js";
 
 /** "1,2,3": counts in the order in which they were selected. Throws RangeError past 2^53 - 1. */
 export function parseMeasures(text: string): number[] {
-  return parseCells(text)[0] ?? [];
+  return text.split(",").map((digits) => exact(Number(digits)));
+}
+
+function exact(count: number): number {
+  if (Math.abs(count) > Number.MAX_SAFE_INTEGER) throw new RangeError("A count is past 2^53 - 1");
+  return count;
 }
 
 const COMMA = 44;
@@ -12,27 +17,44 @@ const MINUS = 45;
 const ZERO = 48;
 const SEMICOLON = 59;
 
-/** "1,2;3,4" as [[1, 2], [3, 4]]. By hand: a month of 20 campaigns takes 0.2 ms, through JSON.parse 0.45 ms. */
-function parseCells(text: string): number[][] {
-  const cells: number[][] = [];
-  let cell: number[] = [];
+/**
+ * Takes apart "slot,1,2;slot,3,4". By hand: a month of 20 campaigns takes 0.2 ms, through JSON.parse 0.45 ms. Each cell's
+ * counts in an array of their size, since one that grows while it is filled has room for 17.
+ */
+function eachCell(text: string, take: (slot: number, counts: number[]) => void): void {
+  const zeros = Array.from({ length: commasOfFirst(text) }, () => 0);
+  let counts = zeros.slice();
+  let slot = 0;
+  let place = -1;
   let value = 0;
   let sign = 1;
   for (let at = 0; at <= text.length; at++) {
     const code = at < text.length ? text.charCodeAt(at) : SEMICOLON;
     if (code === MINUS) sign = -1;
     else if (code === COMMA || code === SEMICOLON) {
-      if (value > Number.MAX_SAFE_INTEGER) throw new RangeError("A count is past 2^53 - 1");
-      cell.push(sign === 1 ? value : -value);
+      const number = exact(sign * value);
+      if (place < 0) slot = number;
+      else counts[place] = number;
+      place++;
       value = 0;
       sign = 1;
       if (code === SEMICOLON) {
-        cells.push(cell);
-        cell = [];
+        take(slot, counts);
+        counts = zeros.slice();
+        place = -1;
       }
     } else value = value * 10 + (code - ZERO);
   }
-  return cells;
+}
+
+function commasOfFirst(cells: string): number {
+  let commas = 0;
+  for (let at = 0; at < cells.length; at++) {
+    const code = cells.charCodeAt(at);
+    if (code === SEMICOLON) break;
+    if (code === COMMA) commas++;
+  }
+  return commas;
 }
 
 /** "EUR,1.50;USD,2". */
@@ -52,13 +74,13 @@ export class BucketSums {
 
   /** "slot,m1,m2,…;slot,…" with slots from 1. Slots of no bucket are left out. */
   addMeasures(cells: string, buckets: (slot: number) => number | null): void {
-    for (const cell of parseCells(cells)) {
-      const bucket = buckets(cell.shift() ?? 0);
-      if (bucket === null) continue;
+    eachCell(cells, (slot, counts) => {
+      const bucket = buckets(slot);
+      if (bucket === null) return;
       const known = this.#measures[bucket];
-      if (known === undefined) this.#measures[bucket] = cell;
-      else for (let at = 0; at < cell.length; at++) known[at] = (known[at] ?? 0) + (cell[at] ?? 0);
-    }
+      if (known === undefined) this.#measures[bucket] = counts;
+      else for (let at = 0; at < counts.length; at++) known[at] = (known[at] ?? 0) + (counts[at] ?? 0);
+    });
   }
 
   /** "slot,EUR,1.50;slot,…" with slots from 1. Slots of no bucket are left out. */
@@ -75,7 +97,7 @@ export class BucketSums {
 
   /** One entry a bucket. */
   counts(): Counts[] {
-    return Array.from(this.#measures, (measures, bucket) => {
+    return this.#measures.map((measures, bucket) => {
       const revenue = this.#revenue[bucket];
       if (measures === undefined && revenue === undefined) return EMPTY_COUNTS;
       return { measures: measures ?? EMPTY_COUNTS.measures, revenue: revenue ?? EMPTY_COUNTS.revenue };

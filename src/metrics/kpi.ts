@@ -56,6 +56,7 @@ const AT = Object.fromEntries(MEASURES.map((measure, position) => [measure, posi
 
 class TallyOfCounts implements Tally {
   readonly #metrics: Metrics;
+  /** Positions in MEASURES. */
   readonly #total: number;
   readonly #unique: number;
 
@@ -71,6 +72,11 @@ class TallyOfCounts implements Tally {
 
   get unique(): number {
     return this.#metrics.count(this.#unique);
+  }
+
+  /** Whether it tells of this measure's total. */
+  isOf(total: number): boolean {
+    return this.#total === total;
   }
 }
 
@@ -112,22 +118,30 @@ class BounceTallyOfCounts implements BounceTally {
  * measures they take: see measuresOf.
  */
 export class Metrics {
-  /** The range that was answered; null where everything was asked for. */
-  readonly from: EpochMicros | null;
-  readonly to: EpochMicros | null;
+  readonly #range: TimeRange | null;
   readonly #counts: Counts;
   readonly #set: MeasureSet;
   readonly #human: boolean;
   readonly #perSent: boolean;
+  /** The last one asked for: compiled operations ask for a member as often as they look at it, one member after the other. */
+  #lastTally: TallyOfCounts | undefined;
 
   /** `set`: what was read. */
   constructor(counts: Counts, set: MeasureSet, range: TimeRange | null, { traffic, rates }: View) {
-    this.from = range === null ? null : range.from;
-    this.to = range === null ? null : range.to;
+    this.#range = range;
     this.#counts = counts;
     this.#set = set;
     this.#human = traffic === "HUMAN";
     this.#perSent = rates === "PER_SENT";
+  }
+
+  /** The range that was answered; null where everything was asked for. */
+  get from(): EpochMicros | null {
+    return this.#range === null ? null : this.#range.from;
+  }
+
+  get to(): EpochMicros | null {
+    return this.#range === null ? null : this.#range.to;
   }
 
   get sent(): Tally {
@@ -235,7 +249,8 @@ export class Metrics {
   }
 
   #tally(total: number, unique: number): Tally {
-    return new TallyOfCounts(this, total, unique);
+    const last = this.#lastTally;
+    return last?.isOf(total) === true ? last : (this.#lastTally = new TallyOfCounts(this, total, unique));
   }
 }
 

@@ -6,6 +6,7 @@ import { Metrics } from "../../metrics/kpi.js";
 import { answeredRange, comparedRange, seriesBoundaries } from "../../metrics/ranges.js";
 import { checkCampaignsFilter } from "../../metrics/tenant-buckets.js";
 import type { TimeZoneId } from "../../time/time-zone.js";
+import { bucketsBetween } from "../bucket-sets.js";
 import { askedMeasures } from "../asked-measures.js";
 import type { RequestContext } from "../context.js";
 import { ComparisonEnum, type ComparisonName, GranularityEnum, type GranularityName } from "../enums.js";
@@ -90,7 +91,8 @@ export class KpiReportResolver {
     const zone = timeZone ?? (await tenant.state()).timeZone;
     const boundaries = seriesBoundaries(args.range, granularity, zone, tenant.services.maxSeriesPoints);
     tenant.answerLife.endsBy(partialUntil(boundaries, tenant.now));
-    return pointsOf(boundaries, await report.counts(boundaries, set), set, args.view, tenant.now);
+    const counts = await report.counts(boundaries, set);
+    return pointsOf(bucketsBetween(boundaries, tenant.now), counts, set, args.view);
   }
 
   @Versioned()
