@@ -190,6 +190,8 @@ export function createApolloServer(options: ApolloOptions): ApolloServer<Request
       ApolloServerPluginUsageReportingDisabled(),
     ],
     formatError: formatError(log, requests),
+    // Without the line's end that Apollo appends: the route writes it, behind the extensions.
+    stringifyResult: (result) => JSON.stringify(result),
     logger: {
       debug: (message: unknown) => log.debug(String(message)),
       info: (message: unknown) => log.info(String(message)),

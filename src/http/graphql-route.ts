@@ -126,19 +126,26 @@ async function answer<Context extends BaseContext>(
     if (body.kind !== "complete") throw new Error("An answer in parts was not asked for");
     place?.keep({ contentType: headers.get("content-type") ?? "", body: body.string });
     const told = tell?.(context) ?? null;
-    const text = told === null || told.extensions === null ? body.string : withExtensions(body.string, told.extensions);
     return reply
       .code(status ?? 200)
       .headers(told?.headers ?? {})
-      .send(Buffer.from(text));
+      .send(bytesOf(body.string, told?.extensions ?? null));
   } finally {
     await release?.(context);
   }
 }
 
-/** `object`: as JSON, without extensions. */
-function withExtensions(object: string, extensions: string): string {
-  return `${object.slice(0, object.lastIndexOf("}"))},"extensions":${extensions}}\n`;
+/**
+ * An object, given as JSON without extensions, with these. Written into its bytes in two pieces: a text put together of them would
+ * be copied twice on its way there, 80 kB of a dashboard each time.
+ */
+function bytesOf(object: string, extensions: string | null): Buffer {
+  const tail = extensions === null ? "\n" : `,"extensions":${extensions}}\n`;
+  const end = Buffer.byteLength(object) - (extensions === null ? 0 : "}".length);
+  const bytes = Buffer.allocUnsafe(end + Buffer.byteLength(tail));
+  bytes.write(object);
+  bytes.write(tail, end);
+  return bytes;
 }
 
 function graphqlRequestOf(request: FastifyRequest, body: unknown): HTTPGraphQLRequest {
