@@ -363,21 +363,48 @@ const withoutSorts = defineStatement<"events", [], never>(
   "select set_config('enable_sort', 'off', true), set_config('enable_hashjoin', 'off', true)",
 );
 
-test("a page reads only the months of its range, through an index, and can do without a sort", async () => {
+test("a page that the month it begins in fills reads no other month, and one that it does not fill reads on", async () => {
+  const to = (START + 90 * DAY) as EpochMicros;
+  const list = { ...all, occurredAt: { from: START, to } };
+  const inLastMonth = expectedKeys({ ...list, occurredAt: { from: (to - 31 * DAY) as EpochMicros, to } });
+  const read = async (first: number) => {
+    const { session, seen } = recording();
+    const page = await readEventPage(session, tenant, list, readPageArguments({ first }), testCursors);
+    await session.end();
+    const months = seen.map(({ values }) => new Set(values.filter((value) => String(value).startsWith("2026-"))));
+    return { keys: page.edges.map((edge) => edge.node.key), months };
+  };
+  // One row more than the page is read, which tells whether there is a next one.
+  const filled = await read(inLastMonth.length - 1);
+  expect(filled.keys).toEqual(inLastMonth.slice(0, -1));
+  expect(filled.months).toEqual([new Set(["2026-07-18T00:00:00.000Z", "2026-08-18T00:00:00.000Z"])]);
+  const beyond = await read(inLastMonth.length);
+  expect(beyond.keys).toEqual(inLastMonth);
+  expect(beyond.months).toHaveLength(2);
+  expect(beyond.months[1]).toContain("2026-05-20T00:00:00.000Z");
+});
+
+function recording() {
   const reads = new TenantReads(pool, tenant);
   const seen: { text: string; values: readonly unknown[] }[] = [];
-  const recording = {
+  const session = {
     run: <Row>(statement: Parameters<typeof reads.run<Row>>[0]) => {
       seen.push(statement);
       return reads.run(statement);
     },
+    end: () => reads.end(),
   };
+  return { session, seen };
+}
+
+test("a page reads only the months of its range, through an index, and can do without a sort", async () => {
+  const { session, seen } = recording();
   const june = { from: (Date.UTC(2026, 5, 1) * 1000) as EpochMicros, to: (Date.UTC(2026, 6, 1) * 1000) as EpochMicros };
-  await readEventPage(recording, tenant, { ...all, occurredAt: june }, readPageArguments({ first: 5 }), testCursors);
+  await readEventPage(session, tenant, { ...all, occurredAt: june }, readPageArguments({ first: 5 }), testCursors);
   const [statement] = seen;
-  await reads.run(withoutSorts());
-  const rows = await reads.run(explain(statement?.text ?? "", "page")(...(statement?.values ?? [])));
-  await reads.end();
+  await session.run(withoutSorts());
+  const rows = await session.run(explain(statement?.text ?? "", "page")(...(statement?.values ?? [])));
+  await session.end();
   const plan = rows.map((row) => row["QUERY PLAN"]).join("\n");
   const partitions = new Set([...plan.matchAll(/on ([a-z]+_\d{4}_\d\d)/g)].map((match) => match[1]));
   expect([...partitions].toSorted()).toEqual(
