@@ -2,6 +2,7 @@ import {
   ApolloServer,
   type ApolloServerOptionsWithGateway,
   type ApolloServerPlugin,
+  type GraphQLRequestContextWillSendResponse,
   type HeaderMap,
   type HTTPGraphQLResponse,
 } from "@apollo/server";
@@ -37,28 +38,24 @@ const refusedDocuments = new WeakSet<HeaderMap>();
  * An answer that is nothing but an error has the error's HTTP status; one that holds data is a 200, as the specification of
  * GraphQL over HTTP demands. Who is not known has no use for the nulls of what was refused: that is a request's error.
  */
-const statusPlugin: ApolloServerPlugin<RequestContext> = {
-  async requestDidStart() {
-    return {
-      async willSendResponse({ response, source }) {
-        if (response.body.kind !== "single") return;
-        if (response.body.singleResult.errors?.some(isUnauthenticated)) delete response.body.singleResult.data;
-        const { data, errors: each } = response.body.singleResult;
-        const errors = each === undefined ? undefined : toldOnce(each);
-        if (errors !== undefined) response.body.singleResult.errors = errors;
-        if (errors === undefined || (data !== null && data !== undefined)) return;
-        // A mutation by GET: what is wrong is the method, and Apollo says which one is right.
-        if (response.http.status === METHOD_NOT_ALLOWED) return;
-        response.http.status = statusOf(errors) ?? response.http.status ?? 500;
-        if (source !== undefined && data === undefined && errors.every(isOfDocument)) {
-          refusedDocuments.add(response.http.headers);
-        }
-        const retryAfter = errors[0]?.extensions?.["retryAfter"];
-        if (typeof retryAfter === "number") response.http.headers.set("retry-after", String(Math.ceil(retryAfter)));
-      },
-    };
-  },
-};
+function setStatus({ response, source }: Answered): void {
+  if (response.body.kind !== "single") return;
+  if (response.body.singleResult.errors?.some(isUnauthenticated)) delete response.body.singleResult.data;
+  const { data, errors: each } = response.body.singleResult;
+  const errors = each === undefined ? undefined : toldOnce(each);
+  if (errors !== undefined) response.body.singleResult.errors = errors;
+  if (errors === undefined || (data !== null && data !== undefined)) return;
+  // A mutation by GET: what is wrong is the method, and Apollo says which one is right.
+  if (response.http.status === METHOD_NOT_ALLOWED) return;
+  response.http.status = statusOf(errors) ?? response.http.status ?? 500;
+  if (source !== undefined && data === undefined && errors.every(isOfDocument)) {
+    refusedDocuments.add(response.http.headers);
+  }
+  const retryAfter = errors[0]?.extensions?.["retryAfter"];
+  if (typeof retryAfter === "number") response.http.headers.set("retry-after", String(Math.ceil(retryAfter)));
+}
+
+type Answered = GraphQLRequestContextWillSendResponse<RequestContext>;
 
 const METHOD_NOT_ALLOWED = 405;
 
@@ -89,42 +86,34 @@ function isUnauthenticated({ extensions }: GraphQLFormattedError): boolean {
 }
 
 /** Tells what may be given again as it is: see whole-answers.ts. */
-function permitPlugin(schema: GraphQLSchema): ApolloServerPlugin<RequestContext> {
-  return {
-    async requestDidStart() {
-      return {
-        async willSendResponse({ document, operation, response, contextValue }) {
-          if (document === undefined || operation === undefined || response.body.kind !== "single") return;
-          if (response.body.singleResult.errors !== undefined) return;
-          if (isVersioned(schema, document, operation)) contextValue.tenant?.answerLife.permit();
-        },
-      };
-    },
-  };
+function permitKeeping(schema: GraphQLSchema, { document, operation, response, contextValue }: Answered): void {
+  if (document === undefined || operation === undefined || response.body.kind !== "single") return;
+  if (response.body.singleResult.errors !== undefined) return;
+  if (isVersioned(schema, document, operation)) contextValue.tenant?.answerLife.permit();
 }
 
-function requestsPlugin(requests: RequestsOfErrors): ApolloServerPlugin<RequestContext> {
-  return {
-    async requestDidStart() {
-      return {
-        async didEncounterErrors({ errors, contextValue }) {
-          for (const error of errors) requests.set(error, contextValue.requestId);
-        },
-      };
-    },
-  };
+function observe(telemetry: Telemetry, { operation, response }: Answered, seconds: number): void {
+  const kind: OperationKind = operation?.operation === "mutation" ? "mutation" : "query";
+  const result = response.body.kind === "single" ? response.body.singleResult : {};
+  telemetry.request(operation === undefined ? "none" : kind, outcomeOf(result), seconds);
 }
 
-function telemetryPlugin(telemetry: Telemetry): ApolloServerPlugin<RequestContext> {
+/** One plugin for all that is done to a request: Apollo waits for each, whether it has anything to do or not. */
+function requestPlugin(
+  { schema, telemetry }: Pick<ApolloOptions, "schema" | "telemetry">,
+  requests: RequestsOfErrors,
+): ApolloServerPlugin<RequestContext> {
   return {
     async requestDidStart() {
       const started = performance.now();
       return {
-        async willSendResponse({ operation, response }) {
-          const kind: OperationKind = operation?.operation === "mutation" ? "mutation" : "query";
-          const result = response.body.kind === "single" ? response.body.singleResult : {};
-          const seconds = (performance.now() - started) / 1000;
-          telemetry.request(operation === undefined ? "none" : kind, outcomeOf(result), seconds);
+        async didEncounterErrors({ errors, contextValue }) {
+          for (const error of errors) requests.set(error, contextValue.requestId);
+        },
+        async willSendResponse(answered) {
+          setStatus(answered);
+          observe(telemetry, answered, (performance.now() - started) / 1000);
+          permitKeeping(schema, answered);
         },
       };
     },
@@ -166,7 +155,7 @@ function executedBy(schema: GraphQLSchema, execute: ExecutePriced): Gateway {
 
 /** Apollo with what is used of it. Cache control and reporting cost a third of its speed and are of no use here. */
 export function createApolloServer(options: ApolloOptions): ApolloServer<RequestContext> {
-  const { schema, log, telemetry, limits, persistedQueries } = options;
+  const { schema, log, limits, persistedQueries } = options;
   const requests: RequestsOfErrors = new WeakMap();
   return new HttpApolloServer({
     gateway: executedBy(schema, createPricedExecution(schema, createExecutor({ schema }))),
@@ -182,10 +171,7 @@ export function createApolloServer(options: ApolloOptions): ApolloServer<Request
     parseOptions: { maxTokens: limits.maxTokens },
     validationRules: rulesOf(limits),
     plugins: [
-      statusPlugin,
-      telemetryPlugin(telemetry),
-      requestsPlugin(requests),
-      permitPlugin(schema),
+      requestPlugin(options, requests),
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
     ],
