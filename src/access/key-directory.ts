@@ -1,7 +1,11 @@
 /**
  * The keys as the metrics database knows them, by prefix, each never older than `maxAgeMs` at the moment it is asked for:
- * that is how long a revoked key may go on working. An age counts from before the statement was sent. Known keys that are
- * in use are looked up together: a server with a thousand of them asks about twice a second, not two thousand times.
+ * that is how long a revoked key may go on working. An age counts from before the statement was sent.
+ *
+ * Known keys are not read again for that. With any change of a key the database moves a revision in the same transaction: where
+ * it stands as it stood when a key was read, the key still holds. So a server asks twice a second whether a thousand keys have
+ * changed, and when one has, those that are in use are looked up together. After a minute a key is read in any case, for the sake
+ * of databases that were restored.
  *
  * Made-up keys may neither fill the memory nor take the database from the others. Concurrent look-ups of one prefix are one;
  * prefixes that nobody has are remembered in a bounded cache of their own, where they cannot push known keys out; and prefixes
@@ -31,6 +35,10 @@ export interface KeyRecord {
 export interface KeyReading {
   readonly records: readonly KeyRecord[];
   readonly readAt: EpochMicros;
+  /** When the records themselves were read. */
+  readonly lookedUpAt: EpochMicros;
+  /** The revision of all keys at that time; null where it is not known. */
+  readonly revision: number | null;
 }
 
 /** The database did not answer: whether there is such a key is not known. */
@@ -46,6 +54,7 @@ export interface KeyDirectoryOptions {
 }
 
 interface KeyRow {
+  readonly revision: number | null;
   readonly prefix: string;
   readonly tenant_id: TenantId;
   readonly id: ApiKeyId;
@@ -63,11 +72,23 @@ interface Lookup {
   readonly reading: Promise<KeyReading>;
 }
 
+interface RevisionReading {
+  readonly readAt: EpochMicros;
+  readonly revision: Promise<number | null>;
+}
+
+// In one snapshot: a revision read after the keys could be that of a change which they do not show.
 const findByPrefixes = defineStatement<"metrics", [prefixes: readonly string[]], KeyRow>(
   "metrics",
   "api_keys.find_by_prefixes",
-  `select wanted.prefix, tenant_id, id, secret_hash, scopes, campaign_tags, expires_at, revoked_at, last_used_at
+  `select (select revision from key_changes) as revision, wanted.prefix, tenant_id, id, secret_hash, scopes, campaign_tags, expires_at, revoked_at, last_used_at
    from unnest($1::text[]) as wanted (prefix) cross join lateral find_keys_with_limits(wanted.prefix)`,
+);
+
+const findRevision = defineStatement<"metrics", [], { revision: number }>(
+  "metrics",
+  "api_keys.find_revision",
+  "select revision from key_changes",
 );
 
 const MAX_KNOWN = 20_000;
@@ -79,6 +100,8 @@ const ABSENT_MAX_AGE_MS = 10_000;
 const MAX_STRANGERS_AT_ONCE = 4;
 const MAX_STRANGERS_WAITING = 256;
 const LOOKUP_TIMEOUT_MS = 2_000;
+/** For so long after a key was read an unmoved revision tells that it holds. */
+const MAX_UNREAD_MS = 60_000;
 /** After a failure the database is left alone this long, and callers need not wait to learn that it is away. */
 const OUTAGE_PAUSE_MS = 250;
 
@@ -90,6 +113,7 @@ export class KeyDirectory {
   /** Known prefixes that were asked for while their reading was in the second half of its time. */
   readonly #ageing = new Set<string>();
   readonly #waiting: (() => void)[] = [];
+  #revision: RevisionReading | undefined;
   #strangers = 0;
   #awaySince: EpochMicros | null = null;
   #failedAt: EpochMicros | null = null;
@@ -108,11 +132,44 @@ export class KeyDirectory {
     }
     const absent = this.#absent.get(prefix);
     if (absent !== undefined && this.#isWithin(absent.readAt, ABSENT_MAX_AGE_MS)) return absent;
-    const running = this.#lookups.get(prefix);
-    if (running !== undefined && (running.startedAt === null || this.#isWithin(running.startedAt, maxAgeMs))) {
-      return running.reading;
+    const running = this.#running(prefix);
+    if (running !== undefined) return running;
+    return known === undefined ? this.#lookUpStranger(prefix) : this.#lookAgain(prefix, known);
+  }
+
+  #running(prefix: string): Promise<KeyReading> | undefined {
+    const lookup = this.#lookups.get(prefix);
+    if (lookup === undefined) return undefined;
+    const isFresh = lookup.startedAt === null || this.#isWithin(lookup.startedAt, this.#options.maxAgeMs);
+    return isFresh ? lookup.reading : undefined;
+  }
+
+  /** What is known, where no key has changed since it was read; else what is there now. */
+  async #lookAgain(prefix: string, known: KeyReading): Promise<KeyReading> {
+    if (known.revision !== null && this.#isWithin(known.lookedUpAt, MAX_UNREAD_MS)) {
+      const { readAt, revision } = this.#readRevision();
+      if ((await revision) === known.revision) {
+        const confirmed = { ...known, readAt };
+        // Another one may have read the key meanwhile.
+        if (this.#known.peek(prefix) === known) this.#remember(prefix, confirmed);
+        return confirmed;
+      }
     }
-    return known === undefined ? this.#lookUpStranger(prefix) : this.#lookUpKnown(prefix);
+    return this.#running(prefix) ?? this.#lookUpKnown(prefix);
+  }
+
+  #readRevision(): RevisionReading {
+    if (this.#revision !== undefined && this.#isWithin(this.#revision.readAt, this.#options.maxAgeMs)) {
+      return this.#revision;
+    }
+    const readAt = this.#options.now();
+    const rows = this.#ask(() => readWithoutTenant(this.#options.metrics, (session) => session.run(findRevision())));
+    const reading: RevisionReading = { readAt, revision: rows.then(([row]) => row?.revision ?? null) };
+    this.#revision = reading;
+    reading.revision.catch(() => {
+      if (this.#revision === reading) this.#revision = undefined;
+    });
+    return reading;
   }
 
   /** This one, and with it all that will be due soon. */
@@ -122,14 +179,14 @@ export class KeyDirectory {
     const startedAt = this.#options.now();
     const readings = this.#read(prefixes, startedAt);
     for (const each of prefixes) {
-      const reading = readings.then((found) => found.get(each) ?? { records: [], readAt: startedAt });
+      const reading = readings.then((found) => found.get(each) ?? nobody(startedAt));
       const lookup: Lookup = { startedAt, reading };
       this.#lookups.set(each, lookup);
       // Whoever asks hears of a failure; of those that nobody asks for yet nobody needs to.
       const forget = () => this.#forget(each, lookup);
       reading.then(forget, forget);
     }
-    return readings.then((found) => found.get(prefix) ?? { records: [], readAt: startedAt });
+    return readings.then((found) => found.get(prefix) ?? nobody(startedAt));
   }
 
   #forget(prefix: string, lookup: Lookup): void {
@@ -146,7 +203,7 @@ export class KeyDirectory {
       try {
         lookup.startedAt = this.#options.now();
         const found = await this.#read([prefix], lookup.startedAt);
-        return found.get(prefix) ?? { records: [], readAt: lookup.startedAt };
+        return found.get(prefix) ?? nobody(lookup.startedAt);
       } finally {
         this.#passTurn();
         this.#forget(prefix, lookup);
@@ -159,20 +216,15 @@ export class KeyDirectory {
   }
 
   async #read(prefixes: readonly string[], readAt: EpochMicros): Promise<ReadonlyMap<string, KeyReading>> {
-    if (this.#failedAt !== null && this.#isWithin(this.#failedAt, OUTAGE_PAUSE_MS)) throw new KeyDirectoryAway();
-    let rows: KeyRow[];
-    try {
-      rows = await withinTime(this.#query(prefixes), LOOKUP_TIMEOUT_MS, (message) => new DatabaseUnreachable(message));
-    } catch (error) {
-      if (!isDatabaseAway(error)) throw error;
-      this.#noteFailure(error);
-      throw new KeyDirectoryAway("API keys cannot be looked up", { cause: error });
-    }
-    this.#noteSuccess();
+    const rows = await this.#ask(() =>
+      readWithoutTenant(this.#options.metrics, (session) => session.run(findByPrefixes(prefixes))),
+    );
     const rowsOf = Map.groupBy(rows, ({ prefix }) => prefix);
     const readings = new Map<string, KeyReading>();
     for (const prefix of prefixes) {
-      const reading: KeyReading = { records: (rowsOf.get(prefix) ?? []).map(recordOfRow), readAt };
+      const found = rowsOf.get(prefix) ?? [];
+      const revision = found[0]?.revision ?? null;
+      const reading: KeyReading = { records: found.map(recordOfRow), readAt, lookedUpAt: readAt, revision };
       readings.set(prefix, reading);
       this.#remember(prefix, reading);
     }
@@ -189,14 +241,17 @@ export class KeyDirectory {
     }
   }
 
-  async #query(prefixes: readonly string[]): Promise<KeyRow[]> {
-    const run = () => readWithoutTenant(this.#options.metrics, (session) => session.run(findByPrefixes(prefixes)));
+  /** Throws KeyDirectoryAway where the database does not answer. */
+  async #ask<Row>(query: () => Promise<Row[]>): Promise<Row[]> {
+    if (this.#failedAt !== null && this.#isWithin(this.#failedAt, OUTAGE_PAUSE_MS)) throw new KeyDirectoryAway();
     try {
-      return await run();
+      const rows = await withinTime(twice(query), LOOKUP_TIMEOUT_MS, (message) => new DatabaseUnreachable(message));
+      this.#noteSuccess();
+      return rows;
     } catch (error) {
-      // After a restart of the database the pool still holds dead connections: one of them is no outage.
       if (!isDatabaseAway(error)) throw error;
-      return run();
+      this.#noteFailure(error);
+      throw new KeyDirectoryAway("API keys cannot be looked up", { cause: error });
     }
   }
 
@@ -231,6 +286,20 @@ export class KeyDirectory {
     const age = this.#options.now() - instant;
     return age >= 0 && age < ms * 1000;
   }
+}
+
+/** After a restart of the database the pool still holds dead connections: one of them is no outage. */
+async function twice<Result>(query: () => Promise<Result>): Promise<Result> {
+  try {
+    return await query();
+  } catch (error) {
+    if (!isDatabaseAway(error)) throw error;
+    return query();
+  }
+}
+
+function nobody(readAt: EpochMicros): KeyReading {
+  return { records: [], readAt, lookedUpAt: readAt, revision: null };
 }
 
 function recordOfRow(row: KeyRow): KeyRecord {

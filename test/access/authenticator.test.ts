@@ -1,3 +1,4 @@
+import { Client } from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { revokeApiKey, rotateApiKey } from "../../src/access/api-keys.js";
 import { type AuthenticationFailure, Authenticator } from "../../src/access/authenticator.js";
@@ -181,9 +182,92 @@ test("keys in use are looked up together, and one of them that was revoked stops
   clock.advance(200);
   const before = statements();
   const answers = await Promise.allSettled(keys.map(({ secret }) => authenticate(secret)));
-  expect(statements() - before).toBe(1);
+  // Whether any key has changed, and then what they are.
+  expect(statements() - before).toBe(2);
   expect(answers.map(({ status }) => status)).toEqual(keys.map((key) => (key === revoked ? "rejected" : "fulfilled")));
 });
+
+test("however many keys are used now and then, the database is asked every half second whether one changed, and no more", async () => {
+  const keys = await Promise.all(Array.from({ length: 40 }, () => issueKey(pool, tenant)));
+  const { authenticate, clock } = authenticator();
+  for (const { secret } of keys) await authenticate(secret);
+  const before = statements();
+  for (let round = 0; round < 5; round++) {
+    clock.advance(10_000);
+    for (const { secret } of keys) await authenticate(secret);
+    clock.advance(499);
+    await Promise.all(keys.map(({ secret }) => authenticate(secret)));
+  }
+  expect(statements() - before).toBe(5);
+});
+
+test("a minute after a key was read it is read again, whatever the database says of changes", async () => {
+  const { secret, apiKey } = await issueKey(pool, tenant);
+  const { authenticate, clock } = authenticator();
+  await authenticate(secret);
+  // As a restored backup has other keys under a revision that was there before.
+  await writeAsTenant(pool, tenant.id, (session) => revokeApiKey(session, tenant.id, apiKey.id, OPERATOR, START));
+  await asRole("mailtally_owner", (client) => client.query("update key_changes set revision = revision - 1"));
+  clock.advance(59_999);
+  await authenticate(secret);
+  clock.advance(500);
+  await expect(authenticate(secret)).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+});
+
+test("a change that was not committed when the key was read is found once it is", async () => {
+  const { secret, apiKey } = await issueKey(pool, tenant);
+  const { authenticate, clock } = authenticator();
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  const { promise: revoked, resolve: hasRevoked } = Promise.withResolvers<void>();
+  const change = writeAsTenant(pool, tenant.id, async (session) => {
+    await revokeApiKey(session, tenant.id, apiKey.id, OPERATOR, START);
+    hasRevoked();
+    await released;
+  });
+  await revoked;
+  await authenticate(secret);
+  release();
+  await change;
+  clock.advance(500);
+  await expect(authenticate(secret)).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+});
+
+test("each column of a key moves the revision of all keys but those that bear on nobody's being let in", async () => {
+  const { apiKey } = await issueKey(pool, tenant);
+  await asRole("mailtally_worker", async (client) => {
+    const revision = async () => {
+      await client.query("set role mailtally_owner");
+      const { rows } = await client.query<{ revision: string }>("select revision from key_changes");
+      await client.query("set role mailtally_worker");
+      return Number(rows[0]?.revision);
+    };
+    const { rows } = await client.query<{ name: string }>(
+      "select attname as name from pg_attribute where attrelid = 'api_keys'::regclass and attnum > 0 and not attisdropped",
+    );
+    const silentOnes: string[] = [];
+    for (const { name } of rows) {
+      const before = await revision();
+      const { rowCount } = await client.query(`update api_keys set ${name} = ${name} where id = $1`, [apiKey.id]);
+      expect(rowCount).toBe(1);
+      if ((await revision()) === before) silentOnes.push(name);
+    }
+    expect(silentOnes.toSorted()).toEqual(["created_at", "id", "last_used_at", "name", "tenant_id"]);
+    const before = await revision();
+    await client.query("delete from api_keys where id = $1", [apiKey.id]);
+    expect(await revision()).toBe(before + 1);
+  });
+});
+
+async function asRole(role: string, work: (client: Client) => Promise<unknown>): Promise<void> {
+  const client = new Client({ connectionString: databases.metricsUrl });
+  await client.connect();
+  try {
+    await client.query(`set role ${role}`);
+    await work(client);
+  } finally {
+    await client.end();
+  }
+}
 
 test("a clock that is turned back does not prolong a revoked key", async () => {
   const { secret, apiKey } = await issueKey(pool, tenant);
