@@ -16,9 +16,17 @@ export function freezeAndWeigh(value: JsonValue): number {
   if (typeof value !== "object" || value === null) return BYTES_PER_VALUE;
   Object.freeze(value);
   let bytes = BYTES_PER_VALUE;
+  if (isList(value)) {
+    for (const inner of value) bytes += BYTES_PER_VALUE + freezeAndWeigh(inner);
+    return bytes;
+  }
   for (const inner of Object.values<JsonValue | undefined>(value)) {
     // A member's name is shared by all objects of the same shape.
     bytes += BYTES_PER_VALUE + (inner === undefined ? 0 : freezeAndWeigh(inner));
   }
   return bytes;
+}
+
+function isList(value: object): value is readonly JsonValue[] {
+  return Array.isArray(value);
 }
