@@ -126,6 +126,13 @@ const revoke = defineStatement<"metrics", [TenantId, ApiKeyId, now: string], Api
   `update api_keys set revoked_at = $3 where tenant_id = $1 and id = $2 returning ${COLUMNS}`,
 );
 
+/** Servers ask whether this has moved, and not for each key: see key-directory.ts. */
+const noteChange = defineStatement<"metrics", [], never>(
+  "metrics",
+  "api_keys.note_change",
+  "update key_changes set revision = revision + 1",
+);
+
 const findByIds = defineStatement<"metrics", [TenantId, readonly ApiKeyId[]], ApiKeyRow>(
   "metrics",
   "api_keys.find_by_ids",
@@ -195,6 +202,7 @@ export async function rotateApiKey(
   const change = { before: { prefix: current.prefix }, after: { prefix, ...(formerExpiresAt && { formerExpiresAt }) } };
   const actor = by.kind === "OPERATOR" ? by : actorOf(by);
   await keep(session, tenantId, { action: "API_KEY_ROTATED", subjectId: id, ...change }, actor, now);
+  await session.run(noteChange());
   return { apiKey, secret };
 }
 
@@ -211,6 +219,7 @@ export async function revokeApiKey(
   const revoked = await one(session, revoke(tenantId, id, formatInstant(now)));
   const change = { before: { revokedAt: null }, after: { revokedAt: formatInstant(now) } };
   await keep(session, tenantId, { action: "API_KEY_REVOKED", subjectId: id, ...change }, actor, now);
+  await session.run(noteChange());
   return revoked;
 }
 

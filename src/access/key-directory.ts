@@ -2,10 +2,10 @@
  * The keys as the metrics database knows them, by prefix, each never older than `maxAgeMs` at the moment it is asked for:
  * that is how long a revoked key may go on working. An age counts from before the statement was sent.
  *
- * Known keys are not read again for that. With any change of a key the database moves a revision in the same transaction: where
- * it stands as it stood when a key was read, the key still holds. So a server asks twice a second whether a thousand keys have
- * changed, and when one has, those that are in use are looked up together. After a minute a key is read in any case, for the sake
- * of databases that were restored.
+ * Known keys are not read again for that. A change of a key moves a revision in the same transaction: where it stands as it
+ * stood when a key was read, the key still holds. So a server asks twice a second whether one of a thousand keys has changed. Every
+ * ten seconds those in use are read in any case, together: for what changed without the revision, by the hand of an operator or
+ * a program of the release before, and for databases that were restored.
  *
  * Made-up keys may neither fill the memory nor take the database from the others. Concurrent look-ups of one prefix are one;
  * prefixes that nobody has are remembered in a bounded cache of their own, where they cannot push known keys out; and prefixes
@@ -101,7 +101,7 @@ const MAX_STRANGERS_AT_ONCE = 4;
 const MAX_STRANGERS_WAITING = 256;
 const LOOKUP_TIMEOUT_MS = 2_000;
 /** For so long after a key was read an unmoved revision tells that it holds. */
-const MAX_UNREAD_MS = 60_000;
+const MAX_UNREAD_MS = 10_000;
 /** After a failure the database is left alone this long, and callers need not wait to learn that it is away. */
 const OUTAGE_PAUSE_MS = 250;
 
@@ -110,10 +110,11 @@ export class KeyDirectory {
   readonly #known = growingLru<string, KeyReading>(MAX_KNOWN);
   readonly #absent = growingLru<string, KeyReading>(MAX_ABSENT);
   readonly #lookups = new Map<string, Lookup>();
-  /** Known prefixes that were asked for while their reading was in the second half of its time. */
-  readonly #ageing = new Set<string>();
+  /** Known prefixes that were asked for since known keys were last looked up. */
+  readonly #asked = new Set<string>();
   readonly #waiting: (() => void)[] = [];
   #revision: RevisionReading | undefined;
+  #newestRevision: number | null = null;
   #strangers = 0;
   #awaySince: EpochMicros | null = null;
   #failedAt: EpochMicros | null = null;
@@ -126,9 +127,9 @@ export class KeyDirectory {
   async find(prefix: string): Promise<KeyReading> {
     const { maxAgeMs } = this.#options;
     const known = this.#known.get(prefix);
-    if (known !== undefined && this.#isWithin(known.readAt, maxAgeMs)) {
-      if (this.#ageing.size < MAX_TOGETHER && !this.#isWithin(known.readAt, maxAgeMs / 2)) this.#ageing.add(prefix);
-      return known;
+    if (known !== undefined) {
+      this.#noteAsked(prefix);
+      if (this.#isWithin(known.readAt, maxAgeMs)) return known;
     }
     const absent = this.#absent.get(prefix);
     if (absent !== undefined && this.#isWithin(absent.readAt, ABSENT_MAX_AGE_MS)) return absent;
@@ -164,18 +165,19 @@ export class KeyDirectory {
     }
     const readAt = this.#options.now();
     const rows = this.#ask(() => readWithoutTenant(this.#options.metrics, (session) => session.run(findRevision())));
-    const reading: RevisionReading = { readAt, revision: rows.then(([row]) => row?.revision ?? null) };
+    const revision = rows.then(([row]) => (this.#newestRevision = row?.revision ?? null));
+    const reading: RevisionReading = { readAt, revision };
     this.#revision = reading;
-    reading.revision.catch(() => {
+    revision.catch(() => {
       if (this.#revision === reading) this.#revision = undefined;
     });
     return reading;
   }
 
-  /** This one, and with it all that will be due soon. */
+  /** This one, and with it those in use that have changed, or will soon be due. */
   #lookUpKnown(prefix: string): Promise<KeyReading> {
-    const prefixes = [...new Set([prefix, ...this.#ageing])];
-    this.#ageing.clear();
+    const prefixes = [...new Set([prefix, ...[...this.#asked].filter((other) => this.#isDue(other))])];
+    this.#asked.clear();
     const startedAt = this.#options.now();
     const readings = this.#read(prefixes, startedAt);
     for (const each of prefixes) {
@@ -187,6 +189,16 @@ export class KeyDirectory {
       reading.then(forget, forget);
     }
     return readings.then((found) => found.get(prefix) ?? nobody(startedAt));
+  }
+
+  #noteAsked(prefix: string): void {
+    if (this.#asked.size < MAX_TOGETHER) this.#asked.add(prefix);
+  }
+
+  #isDue(prefix: string): boolean {
+    const known = this.#known.peek(prefix);
+    if (known === undefined) return false;
+    return known.revision !== this.#newestRevision || !this.#isWithin(known.lookedUpAt, MAX_UNREAD_MS / 2);
   }
 
   #forget(prefix: string, lookup: Lookup): void {
@@ -202,8 +214,9 @@ export class KeyDirectory {
       await turn;
       try {
         lookup.startedAt = this.#options.now();
-        const found = await this.#read([prefix], lookup.startedAt);
-        return found.get(prefix) ?? nobody(lookup.startedAt);
+        const found = (await this.#read([prefix], lookup.startedAt)).get(prefix) ?? nobody(lookup.startedAt);
+        if (found.records.length > 0) this.#noteAsked(prefix);
+        return found;
       } finally {
         this.#passTurn();
         this.#forget(prefix, lookup);

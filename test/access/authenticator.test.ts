@@ -201,14 +201,13 @@ test("however many keys are used now and then, the database is asked every half 
   expect(statements() - before).toBe(5);
 });
 
-test("a minute after a key was read it is read again, whatever the database says of changes", async () => {
+test("ten seconds after a key was read it is read again, whatever the database says of changes", async () => {
   const { secret, apiKey } = await issueKey(pool, tenant);
   const { authenticate, clock } = authenticator();
   await authenticate(secret);
-  // As a restored backup has other keys under a revision that was there before.
-  await writeAsTenant(pool, tenant.id, (session) => revokeApiKey(session, tenant.id, apiKey.id, OPERATOR, START));
-  await asRole("mailtally_owner", (client) => client.query("update key_changes set revision = revision - 1"));
-  clock.advance(59_999);
+  // Also as a program of the release before does it, and as a restored backup has other keys under the same revision.
+  await asOperator("update api_keys set revoked_at = now() where id = $1", apiKey.id);
+  clock.advance(9_999);
   await authenticate(secret);
   clock.advance(500);
   await expect(authenticate(secret)).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
@@ -232,38 +231,13 @@ test("a change that was not committed when the key was read is found once it is"
   await expect(authenticate(secret)).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
 });
 
-test("each column of a key moves the revision of all keys but those that bear on nobody's being let in", async () => {
-  const { apiKey } = await issueKey(pool, tenant);
-  await asRole("mailtally_worker", async (client) => {
-    const revision = async () => {
-      await client.query("set role mailtally_owner");
-      const { rows } = await client.query<{ revision: string }>("select revision from key_changes");
-      await client.query("set role mailtally_worker");
-      return Number(rows[0]?.revision);
-    };
-    const { rows } = await client.query<{ name: string }>(
-      "select attname as name from pg_attribute where attrelid = 'api_keys'::regclass and attnum > 0 and not attisdropped",
-    );
-    const silentOnes: string[] = [];
-    for (const { name } of rows) {
-      const before = await revision();
-      const { rowCount } = await client.query(`update api_keys set ${name} = ${name} where id = $1`, [apiKey.id]);
-      expect(rowCount).toBe(1);
-      if ((await revision()) === before) silentOnes.push(name);
-    }
-    expect(silentOnes.toSorted()).toEqual(["created_at", "id", "last_used_at", "name", "tenant_id"]);
-    const before = await revision();
-    await client.query("delete from api_keys where id = $1", [apiKey.id]);
-    expect(await revision()).toBe(before + 1);
-  });
-});
-
-async function asRole(role: string, work: (client: Client) => Promise<unknown>): Promise<void> {
+async function asOperator(statement: string, ...values: readonly unknown[]): Promise<void> {
   const client = new Client({ connectionString: databases.metricsUrl });
   await client.connect();
   try {
-    await client.query(`set role ${role}`);
-    await work(client);
+    await client.query("set role mailtally_worker");
+    const { rowCount } = await client.query(statement, [...values]);
+    expect(rowCount).toBe(1);
   } finally {
     await client.end();
   }
