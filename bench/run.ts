@@ -20,6 +20,8 @@ import { startup } from "./startup.js";
 
 const BENCHMARKS: readonly Benchmark[] = [reads, cached, ingest, freshness, importing, legacy, growth, pages, startup];
 
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { full: { type: "boolean", default: false }, json: { type: "boolean", default: false } },
@@ -39,6 +41,11 @@ async function runOne(benchmark: Benchmark): Promise<void> {
   const started = performance.now();
   say(`== ${benchmark.name}: ${benchmark.about}`);
   const scene = await Scene.open({ full: values.full, say });
+  const leave = (signal: NodeJS.Signals): void => {
+    say(`== ${benchmark.name} ends on ${signal}`);
+    void scene.close().finally(() => process.exit(signal === "SIGINT" ? 130 : 143));
+  };
+  for (const signal of SIGNALS) process.once(signal, leave);
   try {
     const rows = await benchmark.run(scene);
     writeResults(benchmark.name, rows, { full: values.full });
@@ -47,6 +54,7 @@ async function runOne(benchmark: Benchmark): Promise<void> {
     say(error instanceof Error ? (error.stack ?? error.message) : String(error));
     process.exitCode = 1;
   } finally {
+    for (const signal of SIGNALS) process.off(signal, leave);
     await scene.close();
   }
   say(`== ${benchmark.name} took ${Math.round((performance.now() - started) / 1000)} s`);

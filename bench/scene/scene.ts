@@ -1,11 +1,10 @@
 /** What a benchmark works on: a folder of its own, an empty PostgreSQL with durability on, processes that end with it. */
 import { readFileSync } from "node:fs";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { Client } from "pg";
 import { pino } from "pino";
 import { type EmbeddedServer, startEmbeddedServer } from "../../src/database/embedded-server.js";
+import { createGuardedFolder, type GuardedFolder } from "../../test/support/guarded-folder.js";
 import { parentOf } from "../measure/cpu-time.js";
 import { type BenchProcess, startProcess } from "./processes.js";
 
@@ -28,22 +27,22 @@ export class Scene {
   readonly full: boolean;
   readonly say: (line: string) => void;
   readonly folder: string;
+  readonly #guarded: GuardedFolder;
   readonly #server: EmbeddedServer;
   readonly #processes: BenchProcess[] = [];
 
-  private constructor(options: SceneOptions, folder: string, server: EmbeddedServer) {
+  private constructor(options: SceneOptions, folder: GuardedFolder, server: EmbeddedServer) {
     this.full = options.full;
     this.say = options.say;
-    this.folder = folder;
+    this.folder = folder.path;
+    this.#guarded = folder;
     this.#server = server;
   }
 
   static async open(options: SceneOptions): Promise<Scene> {
-    const folder = await mkdtemp(path.join(tmpdir(), "mailtally-bench-"));
-    // A server of root's runs under another account, and lies outside of a folder that this cannot enter: it would remain.
-    await chmod(folder, 0o755);
+    const folder = await createGuardedFolder("postgresql/postmaster.pid");
     const server = await startEmbeddedServer({
-      dataDir: folder,
+      dataDir: folder.path,
       databases: [],
       log: pino({ level: "warn" }, pino.destination(2)),
       // As the program's own, but for room: a benchmark's tables lie in memory, as a tuned server's would.
@@ -117,7 +116,7 @@ export class Scene {
   async close(): Promise<void> {
     await Promise.all(this.#processes.map((started) => started.stop()));
     await this.#server.stop();
-    await rm(this.folder, { recursive: true, force: true });
+    await this.#guarded.remove();
   }
 }
 
