@@ -8,7 +8,7 @@ import { isDatabaseAway } from "../database/database-away.js";
 import type { Pool } from "../database/pool.js";
 import type { ApiKeyId, TenantId } from "../ids.js";
 import type { Logger } from "../observability/logger.js";
-import { writeAsTenant } from "../tenancy/transactions.js";
+import { TENANTS_A_TRANSACTION, writeAsEachTenant } from "../tenancy/transactions.js";
 import { type EpochMicros, MICROS_PER_DAY } from "../time/instant.js";
 import { addToKeyDays, type KeyDayCounts } from "./key-days.js";
 
@@ -91,18 +91,25 @@ export class KeyTallies {
     const tallies = sumByDay([...this.#left, ...this.#tallies.values()]);
     this.#left = [];
     this.#tallies.clear();
+    const byTenant = Map.groupBy(tallies, (tally) => tally.tenantId);
+    // In one order, as another server may be adding to the same rows.
+    const tenantIds = [...byTenant.keys()].toSorted();
     let isAway = false;
-    for (const [tenantId, ofTenant] of Map.groupBy(tallies, (tally) => tally.tenantId)) {
+    for (let at = 0; at < tenantIds.length; at += TENANTS_A_TRANSACTION) {
+      const some = tenantIds.slice(at, at + TENANTS_A_TRANSACTION);
+      const talliesOf = (tenantId: TenantId) => byTenant.get(tenantId) ?? [];
       try {
         if (!isAway) {
-          await writeAsTenant(this.#options.metrics, tenantId, (session) => addToKeyDays(session, tenantId, ofTenant));
+          await writeAsEachTenant(this.#options.metrics, some, (session, tenantId) =>
+            addToKeyDays(session, tenantId, talliesOf(tenantId)),
+          );
           continue;
         }
       } catch (error) {
         isAway = isDatabaseAway(error);
-        this.#options.log.warn({ err: error, tenantId }, "what API keys did could not be written; it waits");
+        this.#options.log.warn({ err: error }, "what API keys did could not be written; it waits");
       }
-      this.#left.push(...ofTenant);
+      this.#left.push(...some.flatMap(talliesOf));
     }
   }
 }

@@ -7,7 +7,7 @@ import { defineStatement } from "../database/statement.js";
 import { growingLru } from "../growing-lru.js";
 import type { ApiKeyId, TenantId } from "../ids.js";
 import type { Logger } from "../observability/logger.js";
-import { writeAsTenant } from "../tenancy/transactions.js";
+import { TENANTS_A_TRANSACTION, writeAsEachTenant } from "../tenancy/transactions.js";
 import { type EpochMicros, formatInstant } from "../time/instant.js";
 import type { KeyPrincipal } from "./principal.js";
 
@@ -73,14 +73,16 @@ export class KeyUse {
     const uses = [...this.#waiting.values()];
     this.#waiting.clear();
     const byTenant = Map.groupBy(uses, (use) => use.tenantId);
+    // Tenants and keys in one order, as another server may be writing the same keys.
+    const tenantIds = [...byTenant.keys()].toSorted();
     try {
-      for (const [tenantId, ofTenant] of byTenant) {
-        // In one order, as another server may be writing the same keys.
-        const ordered = ofTenant.toSorted((a, b) => (a.keyId < b.keyId ? -1 : 1));
-        await writeAsTenant(this.#options.metrics, tenantId, async (session) => {
-          for (const use of ordered) await session.run(noteUse(tenantId, use.keyId, formatInstant(use.usedAt)));
+      while (tenantIds.length > 0) {
+        const some = tenantIds.slice(0, TENANTS_A_TRANSACTION);
+        await writeAsEachTenant(this.#options.metrics, some, async (session, tenantId) => {
+          const ordered = (byTenant.get(tenantId) ?? []).toSorted((a, b) => (a.keyId < b.keyId ? -1 : 1));
+          await Promise.all(ordered.map((use) => session.run(noteUse(tenantId, use.keyId, formatInstant(use.usedAt)))));
         });
-        byTenant.delete(tenantId);
+        for (const tenantId of tenantIds.splice(0, some.length)) byTenant.delete(tenantId);
       }
     } catch (error) {
       this.#options.log.warn({ err: error }, "the last use of API keys could not be written");

@@ -7,7 +7,7 @@ import { escapeLiteral } from "pg";
 import { AbandonedWork } from "../cache/single-flight.js";
 import type { DatabaseName } from "../database/database-name.js";
 import type { Pool, Preamble, Session, Transaction } from "../database/pool.js";
-import type { Statement } from "../database/statement.js";
+import { defineStatement, type Statement } from "../database/statement.js";
 import { isUuid, type TenantId } from "../ids.js";
 
 /** The end of a connection whose process froze inside a transaction. Projector and worker rely on it: see projector.ts. */
@@ -41,6 +41,29 @@ export function writeAsTenant<D extends DatabaseName, T>(
   work: (session: Session<D>) => Promise<T>,
 ): Promise<T> {
   return pool.transaction(tenantPreamble(pool, API_WRITE, tenantId), work);
+}
+
+const setTenant = defineStatement<"metrics", [TenantId], unknown>(
+  "metrics",
+  "tenants.set",
+  "select set_tenant($1::uuid)",
+);
+
+/** Among a thousand tenants a commit each would be a hundred a second; a longer transaction would hold their rows for longer. */
+export const TENANTS_A_TRANSACTION = 100;
+
+/**
+ * A transaction of the API for one tenant after the other, TENANTS_A_TRANSACTION at most, each of which sees and writes its own rows alone: for what a server has to
+ * write for all of them, a little each.
+ */
+export function writeAsEachTenant(
+  pool: Pool<"metrics">,
+  tenantIds: readonly TenantId[],
+  work: (session: Session<"metrics">, tenantId: TenantId) => Promise<unknown>,
+): Promise<void> {
+  return pool.transaction(apiPreamble(pool, API_WRITE), async (session) => {
+    for (const tenantId of tenantIds) await Promise.all([session.run(setTenant(tenantId)), work(session, tenantId)]);
+  });
 }
 
 /** A transaction of the API before the tenant is known: tenant tables show no rows, the two lookup functions answer. */

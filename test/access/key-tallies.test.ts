@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { findKeyDays, type KeyCounts } from "../../src/access/key-days.js";
 import { KeyTallies } from "../../src/access/key-tallies.js";
 import type { Pool } from "../../src/database/pool.js";
@@ -119,6 +119,19 @@ test("what could not be written waits, and is added once with what came meanwhil
   }
   await proxy.stop();
   await severed.stop();
+});
+
+test("what the keys of 150 tenants did is written in two transactions, each tenant's to its own days", async () => {
+  const keys = Array.from({ length: 150 }, () => newKey());
+  const begin = vi.spyOn(pool, "begin");
+  const server = tallies();
+  keys.forEach((key, place) => server.countEvents(key, place + 1));
+  await server.stop();
+  expect(begin).toHaveBeenCalledTimes(2);
+  begin.mockRestore();
+  for (const [place, key] of keys.entries()) {
+    expect(await daysOf(key)).toEqual({ [TODAY]: { requests: 0, events: place + 1, cost: 0 } });
+  }
 });
 
 test("a tenant reads and adds to the days of its own keys alone", async () => {
