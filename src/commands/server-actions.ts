@@ -1,3 +1,4 @@
+import { constants, setPriority } from "node:os";
 import { bufferedStderr, createLogger } from "../observability/logger.js";
 import { type Installation, openInstallation } from "../open-installation.js";
 import type { Running } from "../runtime.js";
@@ -26,6 +27,8 @@ export function runWork(): Promise<void> {
   return run({ as: "command", migrate: false, logLevel: "info" }, async () => {
     const { workWithProbes } = await import("../work-with-probes.js");
     return async (installation) => {
+      // Beside a server on one machine: what was accepted can wait for a processor, and whoever calls cannot.
+      setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
       const working = await workWithProbes(installation);
       installation.log.info("working");
       return working;
