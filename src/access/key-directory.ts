@@ -81,7 +81,8 @@ interface RevisionReading {
 const findByPrefixes = defineStatement<"metrics", [prefixes: readonly string[]], KeyRow>(
   "metrics",
   "api_keys.find_by_prefixes",
-  `select (select revision from key_changes) as revision, wanted.prefix, tenant_id, id, secret_hash, scopes, campaign_tags, expires_at, revoked_at, last_used_at
+  `select (select revision from key_changes) as revision, wanted.prefix, tenant_id, id, secret_hash, scopes, campaign_tags,
+     expires_at, revoked_at, last_used_at
    from unnest($1::text[]) as wanted (prefix) cross join lateral find_keys_with_limits(wanted.prefix)`,
 );
 

@@ -53,8 +53,8 @@ const setTenant = defineStatement<"metrics", [TenantId], unknown>(
 export const TENANTS_A_TRANSACTION = 100;
 
 /**
- * A transaction of the API for one tenant after the other, TENANTS_A_TRANSACTION at most, each of which sees and writes its own rows alone: for what a server has to
- * write for all of them, a little each.
+ * A transaction of the API for one tenant after the other, TENANTS_A_TRANSACTION at most, each of which sees and writes its own
+ * rows alone: for what a server has to write for all of them, a little each.
  */
 export function writeAsEachTenant(
   pool: Pool<"metrics">,
