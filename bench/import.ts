@@ -37,7 +37,7 @@ export const importing: Benchmark = {
     const databases = await scene.createDatabases("import");
     const copied = await scene.createDatabases("copied");
     const { slug } = await createBenchTenant(databases, "import");
-    const { files, months } = await writeCopyFiles(file, scene.folder);
+    const { tables, files, months } = await writeCopyFiles(file, scene.folder);
     await prepareTables(copied, months);
     scene.say(`import: ${events} events lie in files`);
     const figures = await alternate(
@@ -50,7 +50,7 @@ export const importing: Benchmark = {
           });
         },
         theirs: async () => {
-          await truncate(copied, Object.keys(files));
+          await truncate(copied, tables);
           return measure(scene, events, async () => {
             const peer = path.join(import.meta.dirname, "peers/copy.ts");
             const env = { DATABASE_URL: copied.eventsUrl, FILES: JSON.stringify(files) };

@@ -15,13 +15,21 @@ interface Line {
 
 const NULL = "\\N";
 
-/** Columns behind the common ones, in the order of the table. */
-const DETAILS: Record<Line["type"], (line: Line) => readonly string[]> = {
-  SENT: () => [],
-  DELIVERED: () => [NULL],
-  BOUNCED: ({ statusCode = NULL }) => [statusCode.startsWith("5") ? "HARD" : "SOFT", statusCode, NULL],
-  OPENED: () => ["UNKNOWN", "0", NULL, NULL, NULL],
-  CLICKED: ({ url = NULL }) => [url, "UNKNOWN", "0", NULL, NULL, NULL],
+const COMMON = [
+  "tenant_id, id, event_id, campaign_id, recipient_key, message_id",
+  "occurred_at, received_at, receipt_id, metadata",
+] as const;
+
+/** The columns of a table behind the common ones, and what stands in them. What an import leaves empty is not named. */
+const DETAILS: Record<Line["type"], { readonly columns: readonly string[]; of(line: Line): readonly string[] }> = {
+  SENT: { columns: [], of: () => [] },
+  DELIVERED: { columns: [], of: () => [] },
+  BOUNCED: {
+    columns: ["bounce_class", "status_code"],
+    of: ({ statusCode = NULL }) => [statusCode.startsWith("5") ? "HARD" : "SOFT", statusCode],
+  },
+  OPENED: { columns: ["traffic", "traffic_source"], of: () => ["UNKNOWN", "0"] },
+  CLICKED: { columns: ["url", "traffic", "traffic_source"], of: ({ url = NULL }) => [url, "UNKNOWN", "0"] },
 };
 
 /** Writes what an import of the file would put into the tables of events, a file a table, in COPY's text format. */
@@ -30,7 +38,7 @@ export async function writeCopyFiles(file: string, folder: string) {
   const receipt = randomUUID();
   const campaigns = new Map<string, string>();
   const months = new Set<string>();
-  const outputs = new Map<string, WriteStream>();
+  const outputs = new Map<Line["type"], WriteStream>();
   for await (const text of createInterface({ input: createReadStream(file) })) {
     const line = JSON.parse(text) as Line;
     const { type, campaignExternalId, recipient, occurredAt } = line;
@@ -39,16 +47,26 @@ export async function writeCopyFiles(file: string, folder: string) {
     months.add(occurredAt.slice(0, 7));
     const id = uuidOf(text);
     const row = [tenant, id, id, campaign, uuidOf(recipient), NULL, occurredAt, occurredAt, receipt, NULL];
-    const table = type.toLowerCase();
-    const output = outputs.get(table) ?? createWriteStream(path.join(folder, `${table}.copy`));
-    outputs.set(table, output);
-    if (!output.write(`${[...row, ...DETAILS[type](line)].join("\t")}\n`)) await once(output, "drain");
+    const output = outputs.get(type) ?? createWriteStream(path.join(folder, `${tableOf(type)}.copy`));
+    outputs.set(type, output);
+    if (!output.write(`${[...row, ...DETAILS[type].of(line)].join("\t")}\n`)) await once(output, "drain");
   }
   for (const output of outputs.values()) await promisedEnd(output);
   return {
-    files: Object.fromEntries(Array.from(outputs, ([table, output]) => [table, String(output.path)])),
+    tables: Array.from(outputs.keys(), tableOf),
+    /** By table, with its columns. */
+    files: Object.fromEntries(
+      Array.from(outputs, ([type, output]) => [
+        `${tableOf(type)} (${[...COMMON, ...DETAILS[type].columns].join(", ")})`,
+        String(output.path),
+      ]),
+    ),
     months: [...months],
   };
+}
+
+function tableOf(type: Line["type"]): string {
+  return type.toLowerCase();
 }
 
 function uuidOf(text: string): string {

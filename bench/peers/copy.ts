@@ -1,6 +1,6 @@
 /**
  * `COPY … FROM STDIN` in text format, a file a table, one after another in one transaction. Prints how many rows there were and
- * how long it took. FILES: a JSON object of table to path. A role bound by row-level security may not COPY in: the policies of this
+ * how long it took. FILES: a JSON object of table, with its columns, to path. A role bound by row-level security may not COPY in: the policies of this
  * database's tables are off.
  */
 import { createReadStream } from "node:fs";
@@ -66,8 +66,8 @@ await client.query("set role mailtally_owner");
 const started = performance.now();
 await client.query("begin");
 let rows = 0;
-for (const [table, path] of files) {
-  const copy = new CopyIn(`copy ${table} from stdin`, path);
+for (const [target, path] of files) {
+  const copy = new CopyIn(`copy ${target} from stdin`, path);
   client.query(copy as unknown as Submittable);
   rows += await copy.done;
 }
