@@ -76,7 +76,9 @@ async function databaseMicros(): Promise<number> {
     new URL(url).pathname.slice(1),
   );
   const { rows } = await watcher.query<{ pid: number }>(
-    "select pid from pg_stat_activity where datname = any ($1) and pid <> pg_backend_pid()",
+    // Not those of autovacuum, which comes whenever it likes.
+    `select pid from pg_stat_activity
+     where datname = any ($1) and pid <> pg_backend_pid() and backend_type = 'client backend'`,
     [names],
   );
   let nanos = 0;
