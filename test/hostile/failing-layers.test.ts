@@ -178,7 +178,8 @@ test.each([
 
 // The last: it is not started again.
 test("without Redis answers are as with it", async () => {
-  const query = `{ campaigns { nodes { name metrics { sent { total } } } } }`;
+  // Of one campaign: one whose creation failed above comes to the list when a projector finds it in the event log.
+  const query = `{ campaign(externalId: "spring") { name metrics { sent { total } } } }`;
   const before = await ask(query);
   await redis.kill();
   await cold();
