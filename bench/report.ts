@@ -36,16 +36,25 @@ export function tableOf(rows: readonly Row[]): string {
   return lines.join("\n");
 }
 
-/** Writes results/<name>.md: the table, and what it was measured on. */
-export function writeResults(name: string, rows: readonly Row[], { full }: { readonly full: boolean }): void {
+export interface Conditions {
+  readonly full: boolean;
+  /** Its version. */
+  readonly postgres: string;
+  readonly isPackaged: boolean;
+}
+
+/** Writes results/<name>.md, or a file beside it for other conditions: the table, and what it was measured on. */
+export function writeResults(name: string, rows: readonly Row[], { full, postgres, isPackaged }: Conditions): void {
   mkdirSync(RESULTS, { recursive: true });
   const [cpu] = cpus();
   const machine = `${cpus().length} cores (${cpu?.model ?? "unknown"}), ${Math.round(totalmem() / 1e9)} GB, Node ${process.versions.node}`;
+  const database = isPackaged ? `PostgreSQL ${postgres} as packaged` : `PostgreSQL ${postgres}`;
   const when = new Date().toISOString().slice(0, 10);
   const size = full ? "full size" : "quick size";
+  const variant = `${full ? "-full" : ""}${isPackaged ? "" : `-postgres${Number.parseInt(postgres, 10)}`}`;
   writeFileSync(
-    path.join(RESULTS, `${name}${full ? "-full" : ""}.md`),
-    `# ${name}\n\n${when}, ${size}, ${machine}\n\n${tableOf(rows)}\n`,
+    path.join(RESULTS, `${name}${variant}.md`),
+    `# ${name}\n\n${when}, ${size}, ${machine}, ${database}\n\n${tableOf(rows)}\n`,
   );
 }
 

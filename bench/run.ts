@@ -1,5 +1,5 @@
 /**
- * npm run bench [-- <name>…] [--full] [--json]
+ * npm run bench [-- <name>…] [--full] [--json] [--postgres=<folder>]
  *
  * Without names: all of them, in quick sizes. Ends with status 1 where a benchmark failed; a target that is not met is told
  * in the table and fails nothing.
@@ -24,7 +24,11 @@ const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { full: { type: "boolean", default: false }, json: { type: "boolean", default: false } },
+  options: {
+    full: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+    postgres: { type: "string" },
+  },
 });
 
 const unknown = positionals.filter((name) => !BENCHMARKS.some((benchmark) => benchmark.name === name));
@@ -40,7 +44,7 @@ if (unknown.length > 0) {
 async function runOne(benchmark: Benchmark): Promise<void> {
   const started = performance.now();
   say(`== ${benchmark.name}: ${benchmark.about}`);
-  const scene = await Scene.open({ full: values.full, say });
+  const scene = await Scene.open({ full: values.full, postgres: values.postgres, say });
   const leave = (signal: NodeJS.Signals): void => {
     say(`== ${benchmark.name} ends on ${signal}`);
     void scene.close().finally(() => process.exit(signal === "SIGINT" ? 130 : 143));
@@ -48,7 +52,12 @@ async function runOne(benchmark: Benchmark): Promise<void> {
   for (const signal of SIGNALS) process.once(signal, leave);
   try {
     const rows = await benchmark.run(scene);
-    writeResults(benchmark.name, rows, { full: values.full });
+    const conditions = {
+      full: values.full,
+      postgres: await scene.postgresVersion(),
+      isPackaged: values.postgres === undefined,
+    };
+    writeResults(benchmark.name, rows, conditions);
     process.stdout.write(values.json ? rows.map((row) => `${jsonLineOf(row)}\n`).join("") : `${tableOf(rows)}\n`);
   } catch (error) {
     say(error instanceof Error ? (error.stack ?? error.message) : String(error));

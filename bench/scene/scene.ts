@@ -11,6 +11,8 @@ import { type BenchProcess, startProcess } from "./processes.js";
 export interface SceneOptions {
   /** The large sizes of the issue in place of the quick ones. */
   readonly full: boolean;
+  /** The folder of another PostgreSQL, with `bin` in it, in place of the packaged one. */
+  readonly postgres?: string | undefined;
   /** A line for whoever waits; goes to stderr. */
   readonly say: (line: string) => void;
 }
@@ -46,9 +48,18 @@ export class Scene {
       databases: [],
       log: pino({ level: "warn" }, pino.destination(2)),
       // As the program's own, but for room: a benchmark's tables lie in memory, as a tuned server's would.
+      ...(options.postgres !== undefined && { postgres: options.postgres }),
       settings: { max_connections: "300", shared_buffers: "1GB", max_wal_size: "8GB" },
     });
     return new Scene(options, folder, server);
+  }
+
+  /** As PostgreSQL tells it: "18.4". */
+  async postgresVersion(): Promise<string> {
+    return this.#asAdministrator(async (client) => {
+      const { rows } = await client.query<{ server_version: string }>("show server_version");
+      return rows[0]?.server_version ?? "unknown";
+    });
   }
 
   /** The postmaster: its children are the server's whole work. */
