@@ -106,8 +106,8 @@ const appends = recordOf(EVENT_TYPES, (type) => {
 /** Writes events that are known to be new. Their partitions must exist. */
 export async function appendToLog(session: Session<"events">, events: readonly ReceivedEvent[]): Promise<void> {
   const byType = Map.groupBy(events, ({ event }) => event.type);
-  for (const [type, ofType] of byType) {
-    await session.run(
+  const appended = Array.from(byType, ([type, ofType]) =>
+    session.run(
       appends[type](
         uuidArray(ofType, (item) => item.tenantId),
         uuidArray(ofType, (item) => item.event.key),
@@ -124,8 +124,9 @@ export async function appendToLog(session: Session<"events">, events: readonly R
         ),
         ...OWN_COLUMNS[type].map(({ field }) => textArray(ofType, (item) => item.event[field])),
       ),
-    );
-  }
+    ),
+  );
+  await Promise.all(appended);
 }
 
 const rememberRecipients = defineStatement<"events", [recipients: string], never>(

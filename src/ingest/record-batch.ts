@@ -54,17 +54,22 @@ export async function recordBatch(
   const kept = await erased.takeOut(session, storeAddresses ? events : events.map(keyed));
   const fresh = await withoutDuplicates(session, kept);
   if (fresh.length > 0) {
+    // Before the states: from there on, other workers that bring events of the same recipients wait for this transaction. Clicks come
+    // after the links, which may have to be counted from those that the log had before.
+    const { clicks = [], others = [] } = Object.groupBy(fresh, ({ event }) =>
+      event.type === "CLICKED" ? "clicks" : "others",
+    );
+    await appendToLog(session, others);
     const changes = await applyToStates(session, fresh);
     const links = await applyToLinks(session, changes, options.maxLinksPerCampaign);
-    await rememberAddresses(
-      session,
-      changes.flatMap((change) => (change.isNew ? change.events.slice(0, 1) : [])),
-    );
-    await appendToLog(session, fresh);
-    await appendToOutbox(session, messagesOf(rows, fresh, changes, links));
+    const met = changes.flatMap((change) => (change.isNew ? change.events.slice(0, 1) : []));
+    await Promise.all([
+      rememberAddresses(session, met),
+      appendToLog(session, clicks),
+      appendToOutbox(session, messagesOf(rows, fresh, changes, links)),
+    ]);
   }
-  await writeReceipts(session, progressOf(rows, fresh), options.now);
-  await removeFromInbox(session, rows);
+  await Promise.all([writeReceipts(session, progressOf(rows, fresh), options.now), removeFromInbox(session, rows)]);
   return { recorded: fresh.length, duplicates: events.length - fresh.length };
 }
 
