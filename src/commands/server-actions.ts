@@ -1,4 +1,4 @@
-import { setPriority } from "node:os";
+import { giveWay } from "../give-way.js";
 import { bufferedStderr, createLogger } from "../observability/logger.js";
 import { type Installation, openInstallation } from "../open-installation.js";
 import type { Running } from "../runtime.js";
@@ -23,15 +23,12 @@ export function runServe(): Promise<void> {
   });
 }
 
-/** A third of a server's share of a processor that both want. At a tenth events are seen in the numbers 10 ms later. */
-const WORKERS_NICENESS = 5;
-
 export function runWork(): Promise<void> {
   return run({ as: "command", migrate: false, logLevel: "info" }, async () => {
     const { workWithProbes } = await import("../work-with-probes.js");
     return async (installation) => {
       // Beside a server on one machine: what was accepted can wait for a processor, and whoever calls cannot.
-      setPriority(WORKERS_NICENESS);
+      giveWay();
       const working = await workWithProbes(installation);
       installation.log.info("working");
       return working;

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, expect, inject, test } from "vitest";
@@ -127,6 +127,28 @@ test.each(["owner", "superuser"] as const)(
   },
   LIMIT_MS,
 );
+
+test.skipIf(process.platform !== "linux")(
+  "a worker gives way with every thread to the servers on its machine",
+  async () => {
+    const env = await newEnvironment("superuser");
+    await runCli(["migrate"], env);
+    const [serving, working] = [startCli(["serve"], env), startCli(["work"], env)];
+    await Promise.all([printed(serving, /"serving"/), printed(working, /"working"/)]);
+    expect(await nicenessOf(serving)).toEqual(new Set([0]));
+    expect(await nicenessOf(working)).toEqual(new Set([10]));
+    await Promise.all([serving, working].map(stop));
+  },
+  LIMIT_MS,
+);
+
+/** Of its threads. */
+async function nicenessOf({ pid }: CliProcess): Promise<Set<number>> {
+  const threads = await readdir(`/proc/${pid}/task`);
+  const stats = await Promise.all(threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/stat`, "utf8")));
+  // The 19th field; the second is a name in parentheses.
+  return new Set(stats.map((stat) => Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16])));
+}
 
 test(
   "a process with another secret than the event log was made with is refused",
