@@ -4,11 +4,10 @@
  * written, as the database was away, waits. A connection that breaks between a commit and its answer leaves open whether the
  * counts were written; they are written again. So these are no figures to bill to the last digit by.
  */
-import { isDatabaseAway } from "../database/database-away.js";
 import type { Pool } from "../database/pool.js";
 import type { ApiKeyId, TenantId } from "../ids.js";
 import type { Logger } from "../observability/logger.js";
-import { TENANTS_A_TRANSACTION, writeAsEachTenant } from "../tenancy/transactions.js";
+import { writeAsEachTenant } from "../tenancy/transactions.js";
 import { type EpochMicros, MICROS_PER_DAY } from "../time/instant.js";
 import { addToKeyDays, type KeyDayCounts } from "./key-days.js";
 
@@ -92,24 +91,10 @@ export class KeyTallies {
     this.#left = [];
     this.#tallies.clear();
     const byTenant = Map.groupBy(tallies, (tally) => tally.tenantId);
-    // In one order, as another server may be adding to the same rows.
-    const tenantIds = [...byTenant.keys()].toSorted();
-    let isAway = false;
-    for (let at = 0; at < tenantIds.length; at += TENANTS_A_TRANSACTION) {
-      const some = tenantIds.slice(at, at + TENANTS_A_TRANSACTION);
-      const talliesOf = (tenantId: TenantId) => byTenant.get(tenantId) ?? [];
-      try {
-        if (!isAway) {
-          await writeAsEachTenant(this.#options.metrics, some, (session, tenantId) =>
-            addToKeyDays(session, tenantId, talliesOf(tenantId)),
-          );
-          continue;
-        }
-      } catch (error) {
-        isAway = isDatabaseAway(error);
-        this.#options.log.warn({ err: error }, "what API keys did could not be written; it waits");
-      }
-      this.#left.push(...some.flatMap(talliesOf));
+    const unwritten = await writeAsEachTenant(this.#options.metrics, byTenant, addToKeyDays);
+    for (const { items, error } of unwritten) {
+      this.#options.log.warn({ err: error }, "what API keys did could not be written; it waits");
+      this.#left.push(...items);
     }
   }
 }

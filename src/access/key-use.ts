@@ -7,7 +7,7 @@ import { defineStatement } from "../database/statement.js";
 import { growingLru } from "../growing-lru.js";
 import type { ApiKeyId, TenantId } from "../ids.js";
 import type { Logger } from "../observability/logger.js";
-import { TENANTS_A_TRANSACTION, writeAsEachTenant } from "../tenancy/transactions.js";
+import { writeAsEachTenant } from "../tenancy/transactions.js";
 import { type EpochMicros, formatInstant } from "../time/instant.js";
 import type { KeyPrincipal } from "./principal.js";
 
@@ -73,22 +73,14 @@ export class KeyUse {
     const uses = [...this.#waiting.values()];
     this.#waiting.clear();
     const byTenant = Map.groupBy(uses, (use) => use.tenantId);
-    // Tenants and keys in one order, as another server may be writing the same keys.
-    const tenantIds = [...byTenant.keys()].toSorted();
-    try {
-      while (tenantIds.length > 0) {
-        const some = tenantIds.slice(0, TENANTS_A_TRANSACTION);
-        await writeAsEachTenant(this.#options.metrics, some, async (session, tenantId) => {
-          const ordered = (byTenant.get(tenantId) ?? []).toSorted((a, b) => (a.keyId < b.keyId ? -1 : 1));
-          await Promise.all(ordered.map((use) => session.run(noteUse(tenantId, use.keyId, formatInstant(use.usedAt)))));
-        });
-        for (const tenantId of tenantIds.splice(0, some.length)) byTenant.delete(tenantId);
-      }
-    } catch (error) {
+    const unwritten = await writeAsEachTenant(this.#options.metrics, byTenant, (session, tenantId, ofTenant) => {
+      // In one order, as another server may be writing the same keys.
+      const ordered = ofTenant.toSorted((a, b) => (a.keyId < b.keyId ? -1 : 1));
+      return Promise.all(ordered.map((use) => session.run(noteUse(tenantId, use.keyId, formatInstant(use.usedAt)))));
+    });
+    for (const { items, error } of unwritten) {
       this.#options.log.warn({ err: error }, "the last use of API keys could not be written");
-      for (const use of [...byTenant.values()].flat()) {
-        if (!this.#waiting.has(use.keyId)) this.#waiting.set(use.keyId, use);
-      }
+      for (const use of items) if (!this.#waiting.has(use.keyId)) this.#waiting.set(use.keyId, use);
     }
   }
 }

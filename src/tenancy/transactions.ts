@@ -5,6 +5,7 @@
  */
 import { escapeLiteral } from "pg";
 import { AbandonedWork } from "../cache/single-flight.js";
+import { isDatabaseAway } from "../database/database-away.js";
 import type { DatabaseName } from "../database/database-name.js";
 import type { Pool, Preamble, Session, Transaction } from "../database/pool.js";
 import { defineStatement, type Statement } from "../database/statement.js";
@@ -50,20 +51,40 @@ const setTenant = defineStatement<"metrics", [TenantId], unknown>(
 );
 
 /** Among a thousand tenants a commit each would be a hundred a second; a longer transaction would hold their rows for longer. */
-export const TENANTS_A_TRANSACTION = 100;
+const TENANTS_A_TRANSACTION = 100;
+
+export interface Unwritten<Item> {
+  readonly items: readonly Item[];
+  readonly error: unknown;
+}
 
 /**
- * A transaction of the API for one tenant after the other, TENANTS_A_TRANSACTION at most, each of which sees and writes its own
- * rows alone: for what a server has to write for all of them, a little each.
+ * What a server has to write for all tenants, a little each: as the API, and for each tenant as that one, TENANTS_A_TRANSACTION of them in
+ * a transaction. Tenants go in one order, as other servers may be writing the same rows. Returns what could not be written; once the
+ * database is away, the rest is not tried.
  */
-export function writeAsEachTenant(
+export async function writeAsEachTenant<Item>(
   pool: Pool<"metrics">,
-  tenantIds: readonly TenantId[],
-  work: (session: Session<"metrics">, tenantId: TenantId) => Promise<unknown>,
-): Promise<void> {
-  return pool.transaction(apiPreamble(pool, API_WRITE), async (session) => {
-    for (const tenantId of tenantIds) await Promise.all([session.run(setTenant(tenantId)), work(session, tenantId)]);
-  });
+  byTenant: ReadonlyMap<TenantId, readonly Item[]>,
+  write: (session: Session<"metrics">, tenantId: TenantId, items: readonly Item[]) => Promise<unknown>,
+): Promise<Unwritten<Item>[]> {
+  const tenantIds = [...byTenant.keys()].toSorted();
+  const itemsOf = (tenantId: TenantId): readonly Item[] => byTenant.get(tenantId) ?? [];
+  const unwritten: Unwritten<Item>[] = [];
+  while (tenantIds.length > 0) {
+    const some = tenantIds.splice(0, TENANTS_A_TRANSACTION);
+    try {
+      await pool.transaction(apiPreamble(pool, API_WRITE), async (session) => {
+        for (const tenantId of some) {
+          await Promise.all([session.run(setTenant(tenantId)), write(session, tenantId, itemsOf(tenantId))]);
+        }
+      });
+    } catch (error) {
+      if (isDatabaseAway(error)) some.push(...tenantIds.splice(0));
+      unwritten.push({ items: some.flatMap(itemsOf), error });
+    }
+  }
+  return unwritten;
 }
 
 /** A transaction of the API before the tenant is known: tenant tables show no rows, the two lookup functions answer. */
