@@ -1,5 +1,6 @@
 /** What a benchmark works on: a folder of its own, an empty PostgreSQL with durability on, processes that end with it. */
 import { readFileSync } from "node:fs";
+import { totalmem } from "node:os";
 import path from "node:path";
 import { Client } from "pg";
 import { pino } from "pino";
@@ -49,7 +50,7 @@ export class Scene {
       log: pino({ level: "warn" }, pino.destination(2)),
       // As the program's own, but for room: a benchmark's tables lie in memory, as a tuned server's would.
       ...(options.postgres !== undefined && { postgres: options.postgres }),
-      settings: { max_connections: "300", shared_buffers: "1GB", max_wal_size: "8GB" },
+      settings: { max_connections: "300", shared_buffers: sharedBuffers(), max_wal_size: "8GB" },
     });
     return new Scene(options, folder, server);
   }
@@ -129,6 +130,11 @@ export class Scene {
     await this.#server.stop();
     await this.#guarded.remove();
   }
+}
+
+/** A quarter of the memory, as PostgreSQL's manual has it, and not more than the largest benchmark fills. */
+function sharedBuffers(): string {
+  return `${Math.min(4_096, Math.floor(totalmem() / 4 / 2 ** 20))}MB`;
 }
 
 /** What Node is given when operators start the program. */
