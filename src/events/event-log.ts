@@ -106,7 +106,8 @@ const appends = recordOf(EVENT_TYPES, (type) => {
 /** Writes events that are known to be new. Their partitions must exist. */
 export async function appendToLog(session: Session<"events">, events: readonly ReceivedEvent[]): Promise<void> {
   const byType = Map.groupBy(events, ({ event }) => event.type);
-  const appended = Array.from(byType, ([type, ofType]) =>
+  // Async: where the values of one type cannot be written, those of others are on their way, and may fail as well.
+  const appended = Array.from(byType, async ([type, ofType]) =>
     session.run(
       appends[type](
         uuidArray(ofType, (item) => item.tenantId),

@@ -63,10 +63,11 @@ export async function recordBatch(
     const changes = await applyToStates(session, fresh);
     const links = await applyToLinks(session, changes, options.maxLinksPerCampaign);
     const met = changes.flatMap((change) => (change.isNew ? change.events.slice(0, 1) : []));
+    const messages = messagesOf(rows, fresh, changes, links);
     await Promise.all([
       rememberAddresses(session, met),
       appendToLog(session, clicks),
-      appendToOutbox(session, messagesOf(rows, fresh, changes, links)),
+      appendToOutbox(session, messages),
     ]);
   }
   await Promise.all([writeReceipts(session, progressOf(rows, fresh), options.now), removeFromInbox(session, rows)]);

@@ -77,6 +77,19 @@ async function gatedLetters(tenantId: TenantId) {
   return { receiptId, ids: (await lettersOf(tenantId)).map(({ id }) => id) };
 }
 
+test("where the database refuses one event and the program cannot write another, both are buried and the rest counts", async () => {
+  const tenantId = await pipeline.createTenant();
+  await pipeline.asOwner(closeGate());
+  const unwritable = accepted("unwritable", { type: "DELIVERED", mailboxProvider: 5 });
+  await slipIn(pipeline.events, tenantId, [accepted("refused", { messageId: "gated" }), unwritable, accepted("good")]);
+  await pipeline.settled();
+  await pipeline.asOwner(openGate());
+  const letters = await writeAsWorker(pipeline.events, (session) => session.run(readDeadLetters(tenantId)));
+  const buried = letters.flatMap(({ payload }) => payload.map(({ eventId }) => eventId));
+  expect(buried.toSorted()).toEqual(["refused", "unwritable"]);
+  expect(await countOf(tenantId)).toBe(1);
+});
+
 test("an event that cannot be recorded stands alone among the dead letters with all that is known of it, and what came with it counts", async () => {
   const tenantId = await pipeline.createTenant();
   const events = Array.from({ length: 9 }, (_, index) => (index === 4 ? poisoned("e4") : accepted(`e${index}`)));
