@@ -48,7 +48,7 @@ export function writeResults(name: string, rows: readonly Row[], { full, postgre
   mkdirSync(RESULTS, { recursive: true });
   const [cpu] = cpus();
   const machine = `${cpus().length} cores (${cpu?.model ?? "unknown"}), ${Math.round(totalmem() / 1e9)} GB, Node ${process.versions.node}`;
-  const database = isPackaged ? `PostgreSQL ${postgres} as packaged` : `PostgreSQL ${postgres}`;
+  const database = `PostgreSQL ${postgres}${isPackaged ? " as packaged" : ""}`;
   const when = new Date().toISOString().slice(0, 10);
   const size = full ? "full size" : "quick size";
   const variant = `${full ? "-full" : ""}${isPackaged ? "" : `-postgres${Number.parseInt(postgres, 10)}`}`;

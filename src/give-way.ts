@@ -16,8 +16,8 @@ export function giveWay(): void {
     try {
       setPriority(thread, NICENESS);
     } catch (error) {
-      // It has ended meanwhile.
-      if ((error as NodeJS.ErrnoException).code !== "ERR_SYSTEM_ERROR") throw error;
+      const hasEnded = (error as { readonly info?: NodeJS.ErrnoException }).info?.code === "ESRCH";
+      if (!hasEnded) throw error;
     }
   }
 }
