@@ -14,7 +14,7 @@ import type { DatabasePair, Scene } from "./scene/scene.js";
 import { createBenchTenant } from "./scene/tenant.js";
 import { withClient } from "./scene/with-client.js";
 
-const ROUNDS = 3;
+const ROUNDS = 5;
 
 interface Figures {
   readonly eventsPerSecond: number;
