@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=16 --heap-growing-percent=100
+#!/usr/bin/env -S node --max-semi-space-size=16 --heap-growing-percent=100 --no-allocation-site-pretenuring
 import { enableCompileCache, setSourceMapsSupport } from "node:module";
 import path from "node:path";
 import { Command } from "commander";

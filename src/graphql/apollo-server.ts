@@ -1,16 +1,23 @@
 import {
   ApolloServer,
-  type ApolloServerOptionsWithGateway,
   type ApolloServerPlugin,
+  type GraphQLRequestContextResponseForOperation,
   type GraphQLRequestContextWillSendResponse,
-  type HeaderMap,
+  type GraphQLResponse,
+  HeaderMap,
   type HTTPGraphQLResponse,
 } from "@apollo/server";
 import {
   ApolloServerPluginCacheControlDisabled,
   ApolloServerPluginUsageReportingDisabled,
 } from "@apollo/server/plugin/disabled";
-import type { FormattedExecutionResult, GraphQLFormattedError, GraphQLSchema } from "graphql";
+import {
+  type ExecutionResult,
+  type FormattedExecutionResult,
+  GraphQLError,
+  type GraphQLFormattedError,
+  type GraphQLSchema,
+} from "graphql";
 import type { ErrorCode } from "../errors.js";
 import type { Logger } from "../observability/logger.js";
 import type { RequestContext } from "./context.js";
@@ -98,11 +105,60 @@ function observe(telemetry: Telemetry, { operation, response }: Answered, second
   telemetry.request(operation === undefined ? "none" : kind, outcomeOf(result), seconds);
 }
 
+type Asked = GraphQLRequestContextResponseForOperation<RequestContext>;
+type FormatError = ReturnType<typeof formatError>;
+
+const NO_HEAD = { headers: new HeaderMap() };
+
+interface Answering {
+  readonly execute: ExecutePriced;
+  readonly format: FormatError;
+  readonly requests: RequestsOfErrors;
+}
+
+/**
+ * The answer to a document that was found valid, in place of Apollo's own execution.
+ *
+ * Apollo has another door, for gateways, through which an answer goes with what it has formatted. For each request it makes an
+ * object with a getter, and V8 puts the functions of getters among the old objects: until the next full collection each keeps
+ * alive all that it can see, which is the whole request with its answer (docs/decisions/0051).
+ */
+async function answerTo(
+  { execute, format, requests }: Answering,
+  { document, operation, operationName, request, contextValue, queryHash }: Asked,
+): Promise<GraphQLResponse> {
+  // Apollo has worked it out by now. Without it one document could not be told from another.
+  if (queryHash === undefined) throw new TypeError("A document has no hash");
+  const { data, errors } = await execute({
+    document,
+    // Undefined where the document has none of the name that was asked for.
+    operation: operation ?? null,
+    operationName: request.operationName ?? operationName,
+    variables: request.variables ?? {},
+    contextValue,
+    documentHash: queryHash,
+    extensions: request.extensions,
+  }).catch((error: unknown): ExecutionResult => ({ errors: [asGraphqlError(error)] }));
+  const formatted = errors?.map((error) => {
+    requests.set(error, contextValue.requestId);
+    return format(error.toJSON(), error);
+  });
+  const singleResult = { ...(formatted !== undefined && { errors: formatted }), ...(data !== undefined && { data }) };
+  return { http: NO_HEAD as GraphQLResponse["http"], body: { kind: "single", singleResult } };
+}
+
+function asGraphqlError(error: unknown): GraphQLError {
+  if (error instanceof GraphQLError) return error;
+  const original = error instanceof Error ? error : new Error(String(error));
+  return new GraphQLError(original.message, { originalError: original });
+}
+
 /** One plugin for all that is done to a request: Apollo waits for each, whether it has anything to do or not. */
 function requestPlugin(
   { schema, telemetry }: Pick<ApolloOptions, "schema" | "telemetry">,
-  requests: RequestsOfErrors,
+  answering: Answering,
 ): ApolloServerPlugin<RequestContext> {
+  const { requests } = answering;
   return {
     async requestDidStart() {
       const started = performance.now();
@@ -110,6 +166,7 @@ function requestPlugin(
         async didEncounterErrors({ errors, contextValue }) {
           for (const error of errors) requests.set(error, contextValue.requestId);
         },
+        responseForOperation: (asked) => answerTo(answering, asked),
         async willSendResponse(answered) {
           setStatus(answered);
           observe(telemetry, answered, (performance.now() - started) / 1000);
@@ -126,39 +183,14 @@ function outcomeOf({ data, errors }: Pick<FormattedExecutionResult, "data" | "er
   return errors.some((error) => isOurFault(error)) ? "failed" : "refused";
 }
 
-type GatewayExecutor = NonNullable<Awaited<ReturnType<Gateway["load"]>>["executor"]>;
-type Gateway = ApolloServerOptionsWithGateway<RequestContext>["gateway"];
-
-/** The one door that Apollo has for another executor than graphql-js: its interface to gateways, of which nothing else is used. */
-function executedBy(schema: GraphQLSchema, execute: ExecutePriced): Gateway {
-  return {
-    onSchemaLoadOrUpdate(told) {
-      told({ apiSchema: schema, coreSupergraphSdl: "" });
-      return () => undefined;
-    },
-    load: async () => ({
-      executor: async ({ document, operation, operationName, request, context, queryHash }) =>
-        execute({
-          document,
-          // Undefined in fact where the document has none of that name.
-          operation: operation ?? null,
-          operationName: request.operationName ?? operationName,
-          variables: request.variables ?? {},
-          contextValue: context,
-          documentHash: queryHash,
-          extensions: request.extensions,
-        }) as ReturnType<GatewayExecutor>,
-    }),
-    stop: async () => undefined,
-  };
-}
-
 /** Apollo with what is used of it. Cache control and reporting cost a third of its speed and are of no use here. */
 export function createApolloServer(options: ApolloOptions): ApolloServer<RequestContext> {
   const { schema, log, limits, persistedQueries } = options;
   const requests: RequestsOfErrors = new WeakMap();
+  const format = formatError(log, requests);
+  const execute = createPricedExecution(schema, createExecutor({ schema }));
   return new HttpApolloServer({
-    gateway: executedBy(schema, createPricedExecution(schema, createExecutor({ schema }))),
+    schema,
     introspection: true,
     // Mutations by POST only, and no simple requests from other sites' pages.
     csrfPrevention: true,
@@ -171,11 +203,11 @@ export function createApolloServer(options: ApolloOptions): ApolloServer<Request
     parseOptions: { maxTokens: limits.maxTokens },
     validationRules: rulesOf(limits),
     plugins: [
-      requestPlugin(options, requests),
+      requestPlugin(options, { execute, format, requests }),
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
     ],
-    formatError: formatError(log, requests),
+    formatError: format,
     // Without the line's end that Apollo appends: the route writes it, behind the extensions.
     stringifyResult: (result) => JSON.stringify(result),
     logger: {

@@ -45,15 +45,15 @@ export function formatError(log: Logger, requests: RequestsOfErrors) {
   };
 }
 
-/** What graphql-js says in place of the fifty-first fault of a call's variables; Apollo knows it by nothing else. */
-const TOO_MANY_FAULTS = "Too many errors processing variables, error limit reached. Execution aborted.";
-
-/** What is refused without a code of Apollo's, such as a document under another one's hash. */
+/**
+ * What GraphQL refuses without a code of Apollo's, and before any field is asked for: variables that do not fit, an operation
+ * that is not there, a document under another one's hash.
+ */
 function isRefusedCall(thrown: unknown): boolean {
-  if (!(thrown instanceof GraphQLError) || thrown.originalError !== undefined) return false;
-  if (thrown.path === undefined && thrown.message === TOO_MANY_FAULTS) return true;
-  const http = thrown.extensions["http"] as { readonly status?: unknown } | undefined;
-  return http?.status === 400;
+  if (!(thrown instanceof GraphQLError) || thrown.path !== undefined) return false;
+  const { originalError } = thrown;
+  // What a scalar said to a variable's value.
+  return originalError === undefined || originalError instanceof GraphQLError;
 }
 
 function publicErrorOf(error: unknown): PublicError | null {
