@@ -22,6 +22,7 @@ import { type CompiledQuery, compileQuery, isCompiledQuery } from "graphql-jit";
 import { LRUCache } from "lru-cache";
 import { coerceVariables } from "./coerce-variables.js";
 import { compiledSize } from "./compiled-size.js";
+import { hasConditions, plainTreeInfo, withPlainTreesAsLeaves } from "./plain-trees.js";
 import { JsonObjectScalar } from "./scalars.js";
 
 export interface Execution {
@@ -66,6 +67,7 @@ interface Compiled {
 
 export function createExecutor(options: ExecutorOptions): Execute {
   const { schema, compileAt = DEFAULT_COMPILE_AT, maxKeptFields = DEFAULT_MAX_KEPT_FIELDS } = options;
+  const schemas = { schema, treesAsLeaves: withPlainTreesAsLeaves(schema) };
   const known = new LRUCache<string, Known>({
     maxSize: maxKeptFields,
     sizeCalculation: ({ compiled }) => FIELDS_PER_DOCUMENT + (compiled?.fields ?? 0),
@@ -78,7 +80,7 @@ export function createExecutor(options: ExecutorOptions): Execute {
     if (entry === undefined) known.set(key, (entry = { executions: 0, compiled: undefined }));
     if (++entry.executions < compileAt) return null;
     if (entry.compiled !== undefined) return entry.compiled.query;
-    const compiled = compile(schema, document, operation);
+    const compiled = compile(schemas, document, operation);
     // Another object: the same one would not be weighed anew.
     known.set(key, { ...entry, compiled });
     return compiled.query;
@@ -97,10 +99,21 @@ export function createExecutor(options: ExecutorOptions): Execute {
   };
 }
 
-function compile(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode): Compiled {
+interface Schemas {
+  readonly schema: GraphQLSchema;
+  readonly treesAsLeaves: GraphQLSchema;
+}
+
+function compile(
+  { schema, treesAsLeaves }: Schemas,
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+): Compiled {
   const fields = compiledSize(schema, document, operation, MAX_COMPILED_FIELDS);
   if (fields > MAX_COMPILED_FIELDS) return { query: null, fields: 0 };
-  const compiled = compileQuery(schema, withCoercedVariables(document, operation), operation.name?.value, {
+  const executed = withCoercedVariables(document, operation);
+  const compiled = compileQuery(hasConditions(executed) ? schema : treesAsLeaves, executed, operation.name?.value, {
+    resolverInfoEnricher: plainTreeInfo(schema),
     // By place in the document, as a fragment may be spread where it is skipped and where it is not.
     useExperimentalPathBasedSkipInclude: true,
   });

@@ -11,7 +11,7 @@ import {
   print,
   validate,
 } from "graphql";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { compiledSize } from "../../src/graphql/compiled-size.js";
 import { createExecutor, type Execute } from "../../src/graphql/executor.js";
 import { buildPublicSchema } from "../../src/graphql/schema.js";
@@ -26,7 +26,9 @@ const SCHEMA = buildSchema(`
   type Cat implements Animal { name: String! friend: Animal lives(of: Int! = 9): Int! mood: Mood }
   type Dog implements Animal { name: String! friend: Animal barks: Boolean! owners: [Owner!] }
   type Owner { id: ID! pets(first: Int): [Animal!]! oldest: Animal! broken: Int! late: Float maybe: [Int] }
-  type Query { owner(id: ID!): Owner owners(nested: Nested): [Owner] animal(mood: Mood): Animal echo(value: JSONObject): JSONObject }
+  type Leaf { count: Int! mood: Mood share: Float }
+  type Branch { leaf: Leaf! leaves: [Leaf!]! rows: [[Leaf]] bare: Leaf names: [String!] at: JSONObject }
+  type Query { tree: Branch! trees(first: Int! = 2, later: Boolean = true): [Branch!] wood: Branch owner(id: ID!): Owner owners(nested: Nested): [Owner] animal(mood: Mood): Animal echo(value: JSONObject): JSONObject }
   type Mutation { push(value: Int!): Int! fail: Int }
 `);
 
@@ -35,6 +37,16 @@ const dog = { __typename: "Dog", name: "Rex", barks: true, friend: cat, owners: 
 const stray = { __typename: "Dog", name: null, barks: true, friend: null, owners: null };
 const owner = { id: 1, maybe: [1, null, 3] };
 dog.owners.push(owner);
+
+const leaf = { count: 3, mood: "BAD", share: null };
+const branch = {
+  leaf,
+  leaves: [leaf, { count: 4, mood: null, share: 0.5 }],
+  rows: [[leaf, null], null, []],
+  bare: null,
+  names: ["a", "b"],
+  at: { any: [1, "thing"] },
+};
 
 type Resolvers = Record<string, Record<string, (source: never, args: never, context: unknown[]) => unknown>>;
 const RESOLVERS: Resolvers = {
@@ -48,6 +60,12 @@ const RESOLVERS: Resolvers = {
     late: () => Promise.reject(new Error("Broken later")),
   },
   Query: {
+    tree: () => branch,
+    trees: (_source, { first, later }: { first: number; later: boolean }) => {
+      const some = first < 0 ? null : Array.from({ length: first }, () => ({ ...branch, names: null }));
+      return later ? Promise.resolve(some) : some;
+    },
+    wood: () => Promise.reject(new Error("No wood")),
     owner: (_source, { id }: { id: string }) => (id === "0" ? null : { ...owner, id: Number(id) }),
     owners: async (_source, { nested }: { nested?: { deep: number } | null }) => [
       owner,
@@ -91,6 +109,11 @@ async function expectSame(text: string, variables: Record<string, unknown>): Pro
   return compiled;
 }
 
+/** By graphql-js. */
+async function plainly(text: string, variables: Record<string, unknown>): Promise<ExecutionResult["data"]> {
+  return (await execute({ schema: SCHEMA, document: parse(text), variableValues: variables, contextValue: [] })).data;
+}
+
 describe("a compiled operation answers as graphql-js does", () => {
   test.each([
     ["a variable that is missing", "query ($id: ID!) { owner(id: $id) { id } }", {}],
@@ -132,6 +155,58 @@ describe("a compiled operation answers as graphql-js does", () => {
     ],
   ])("%s", async (_what, text, variables) => {
     await expectSame(text, variables);
+  });
+
+  test.each([
+    [
+      "objects, lists of them and lists of lists",
+      "{ tree { leaf { count mood share } leaves { count } rows { share } names at } }",
+      {},
+    ],
+    [
+      "nulls where there may be any",
+      "{ tree { bare { count } rows { mood } } trees { names } none: trees(first: -1) { names } }",
+      {},
+    ],
+    [
+      "names of their own, the types' names and one that objects have",
+      "{ tree { a: leaf { b: count, __typename } __typename __proto__: names } }",
+      {},
+    ],
+    [
+      "fields that are asked for again, by fragments too, in the order of their first places",
+      `{ tree { ...B leaves { share } leaf { mood } } tree { names leaf { share } } ...Q }
+       fragment Q on Query { tree { at ... { leaf { count } } } } fragment B on Branch { leaves { mood } leaf { count } ...B2 } fragment B2 on Branch { names leaves { count } }`,
+      {},
+    ],
+    [
+      "one resolver's at once, another's later",
+      "{ trees(later: false) { leaf { count } } b: trees(first: 3) { leaf { count } } }",
+      {},
+    ],
+    [
+      "what is left out by a condition",
+      "query ($yes: Boolean!) { tree { leaf { count @skip(if: $yes) mood } } tree @include(if: $yes) { names } }",
+      { yes: true },
+    ],
+    ["a resolver that fails", "{ wood { names } tree { names } }", {}],
+    ["arguments by variable", "query ($n: Int!) { trees(first: $n) { leaves { count } } }", { n: 1 }],
+  ])("trees that nothing below resolves: %s", async (_what, text, variables) => {
+    const { data } = await expectSame(text, variables);
+    expect(JSON.stringify(data)).toBe(JSON.stringify(await plainly(text, variables)));
+  });
+
+  test("a null in a tree that must hold none is an error at the tree's field", async () => {
+    const document = parse("{ wood: tree { leaf { count } } }");
+    const query = SCHEMA.getQueryType()!.getFields()["tree"]!;
+    const known = query.resolve!;
+    query.resolve = () => ({ ...branch, leaf: { ...leaf, count: null } });
+    onTestFinished(() => void (query.resolve = known));
+    const { data, errors } = await run(createExecutor({ schema: SCHEMA, compileAt: 1 }), document, {});
+    expect(data).toBeNull();
+    expect(errors).toMatchObject([
+      { message: "Cannot return null for non-nullable field Leaf.count.", path: ["wood"] },
+    ]);
   });
 
   // Without promises that are refused inside of lists: graphql-js forgets those that stand beside an error at once, and the
