@@ -1,20 +1,24 @@
 /** Two or more variants measured by turns, so that whatever else the machine does meets all of them alike. */
 
-/** Runs every variant once a round and gives each one's figures in order. One round beforehand warms up and is thrown away. */
-export async function alternate<Name extends string, Figure>(
-  variants: Readonly<Record<Name, () => Promise<Figure>>>,
+/**
+ * Runs every variant once a round and gives each one's figures in order. One round beforehand warms up and is thrown away, but for
+ * variants that warm up by themselves.
+ */
+export async function alternate<Variants extends Readonly<Record<string, () => Promise<unknown>>>>(
+  variants: Variants,
   rounds: number,
-): Promise<Record<Name, Figure[]>> {
-  const names = Object.keys(variants) as Name[];
-  const figures = Object.fromEntries(names.map((name) => [name, [] as Figure[]])) as Record<Name, Figure[]>;
-  for (let round = -1; round < rounds; round += 1) {
+  { warmUp = true }: { readonly warmUp?: boolean } = {},
+): Promise<{ [Name in keyof Variants]: Awaited<ReturnType<Variants[Name]>>[] }> {
+  const names = Object.keys(variants);
+  const figures: Record<string, unknown[]> = Object.fromEntries(names.map((name) => [name, []]));
+  for (let round = warmUp ? -1 : 0; round < rounds; round += 1) {
     // Whoever comes second meets a warmer machine: each other round begins at the other end.
     for (const name of round % 2 === 0 ? names : names.toReversed()) {
-      const figure = await variants[name]();
-      if (round >= 0) figures[name].push(figure);
+      const figure = await variants[name]?.();
+      if (round >= 0) figures[name]?.push(figure);
     }
   }
-  return figures;
+  return figures as { [Name in keyof Variants]: Awaited<ReturnType<Variants[Name]>>[] };
 }
 
 export function median(values: readonly number[]): number {

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { totalmem } from "node:os";
 import path from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { Client } from "pg";
 import { pino } from "pino";
 import { type EmbeddedServer, startEmbeddedServer } from "../../src/database/embedded-server.js";
@@ -69,6 +70,16 @@ export class Scene {
       const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
       // While the connection is open: its process goes with it.
       return parentOf(rows[0]?.pid ?? 0);
+    });
+  }
+
+  /** Waits, for half a minute at most, for what autovacuum has to do after whoever had his turn before. */
+  async whenNobodyVacuums(): Promise<void> {
+    const until = performance.now() + 30_000;
+    await this.#asAdministrator(async (client) => {
+      // Processes of the server's own in a database; what kind they are is shown to superusers alone.
+      const count = "select 1 from pg_stat_activity where datname is not null and usename is null";
+      while ((await client.query(count)).rows.length > 0 && performance.now() < until) await setTimeout(200);
     });
   }
 
