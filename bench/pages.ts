@@ -10,7 +10,7 @@ import type { Client } from "pg";
 import { pino } from "pino";
 import { Pool } from "../src/database/pool.js";
 import { type EventList, readEventPage } from "../src/events/event-pages.js";
-import { branchColumns, EVENT_ROW_COLUMNS } from "../src/events/event-row.js";
+import { branchColumns, eventRowColumns } from "../src/events/event-row.js";
 import { EVENT_TYPES, type EventType } from "../src/events/event.js";
 import { EVENT_TABLES } from "../src/events/event-tables.js";
 import { encodeGlobalId } from "../src/ids.js";
@@ -209,12 +209,13 @@ function offsetStatement(
     conditions.push(`event.occurred_at >= $${values.push(new Date(from / 1000))}`);
     conditions.push(`event.occurred_at < $${values.push(new Date(to / 1000))}`);
   }
-  const branches = (types ?? EVENT_TYPES).map(
+  const wanted = types ?? EVENT_TYPES;
+  const branches = wanted.map(
     (type) =>
-      `select ${branchColumns(EVENT_TABLES[type])} from ${EVENT_TABLES[type].name} as event where ${conditions.join(" and ")}`,
+      `select ${branchColumns(EVENT_TABLES[type], wanted)} from ${EVENT_TABLES[type].name} as event where ${conditions.join(" and ")}`,
   );
   const [skip, limit] = [`$${values.length + 1}`, `$${values.length + 2}`];
-  const text = `select ${EVENT_ROW_COLUMNS}
+  const text = `select ${eventRowColumns(wanted)}
     from (select * from (${branches.join(" union all ")}) as event ${NEWEST_FIRST} limit ${limit} offset ${skip}) as event
     left join recipients on recipients.tenant_id = $1 and recipients.recipient_key = event.recipient_key ${NEWEST_FIRST}`;
   return { text, values };

@@ -24,7 +24,7 @@ import { MAX_PAGE_SIZE, type PageRequest } from "../pages/page-arguments.js";
 import { type EpochMicros, formatInstant } from "../time/instant.js";
 import type { TimeRange } from "../time/range.js";
 import { EVENT_TYPES, type EventType, type TrafficVerdict } from "./event.js";
-import { branchColumns, EVENT_ROW_COLUMNS, type EventRow } from "./event-row.js";
+import { branchColumns, type EventRow, eventRowColumns } from "./event-row.js";
 import { EVENT_TABLES } from "./event-tables.js";
 
 /** Which events, and in which order. Null is no filter; no types at all are no events. */
@@ -157,7 +157,7 @@ function pageStatement(
   const order = `order by event.occurred_at ${direction}, event.id ${direction}`;
   const union = branches.types.map(
     (type) =>
-      `(select ${branchColumns(EVENT_TABLES[type])} from ${EVENT_TABLES[type].name} as event ` +
+      `(select ${branchColumns(EVENT_TABLES[type], branches.types)} from ${EVENT_TABLES[type].name} as event ` +
       `where '${type}' = any (${types}::text[]) and ${conditions.join(" and ")} ${order} limit ${MAX_PAGE_SIZE + 1})`,
   );
   // What lies past the far end can only be the tail of a branch, and the time bounds leave one microsecond of it.
@@ -165,7 +165,7 @@ function pageStatement(
     `(event.occurred_at, event.id) ${isDescending ? ">" : "<"} (${parameters.add(far[0])}::timestamptz, ` +
     `${parameters.add(far[1])}::uuid)`;
   const text =
-    `select ${EVENT_ROW_COLUMNS} from (select * from (${union.join(" union all ")}) as event ` +
+    `select ${eventRowColumns(branches.types)} from (select * from (${union.join(" union all ")}) as event ` +
     `where ${beforeFar} ${order} limit ${limit}) as event left join recipients on recipients.tenant_id = ${tenant} ` +
     `and recipients.recipient_key = event.recipient_key ${order}`;
   shape.push(isDescending ? "desc" : "asc");

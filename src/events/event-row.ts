@@ -1,10 +1,10 @@
-/** Events as they are read: one form of row for all ten types, what a type does not carry being null. */
+/** Events as they are read: one form of row for all ten types, what a type does not carry being null or not there. */
 import type { CampaignId, EventKey, RecipientKey } from "../ids.js";
 import type { EpochMicros } from "../time/instant.js";
 import { COUNTED_DETAILS, type EventDetails, type EventType } from "./event.js";
 import { EVENT_TABLES, type EventTable } from "./event-tables.js";
 
-type DetailFields = { readonly [Field in keyof EventDetails]-?: NonNullable<EventDetails[Field]> | null };
+type DetailFields = { readonly [Field in keyof EventDetails]?: NonNullable<EventDetails[Field]> | null };
 
 export interface EventRow extends DetailFields {
   readonly type: EventType;
@@ -24,18 +24,22 @@ export interface EventRow extends DetailFields {
 /** Stands for the address of a person who was erased. */
 export const ERASED_RECIPIENT = "(erased)";
 
-const details = [
-  ...new Map(Object.values(EVENT_TABLES).flatMap((table) => table.details.map((detail) => [detail.column, detail]))),
-].map(([, detail]) => detail);
+/** What events of these types carry. */
+function detailsOf(types: readonly EventType[]): EventTable["details"] {
+  const details = types.flatMap((type) => EVENT_TABLES[type].details);
+  return [...new Map(details.map((detail) => [detail.column, detail])).values()];
+}
 
-/** What a branch of a union selects of one type's table, which it calls `event`. */
-export function branchColumns(table: EventTable): string {
+/** What the branch of one type's table, which it calls `event`, selects in a union over these types. */
+export function branchColumns(table: EventTable, types: readonly EventType[]): string {
   const own = new Set(table.details.map(({ column }) => column));
   return [
     `'${table.type}' as type`,
     "event.id, event.event_id, event.campaign_id, event.recipient_key, event.message_id",
     "event.occurred_at, event.received_at, event.metadata",
-    ...details.map(({ column, sqlType }) => (own.has(column) ? `event.${column}` : `null::${sqlType} as ${column}`)),
+    ...detailsOf(types).map(({ column, sqlType }) =>
+      own.has(column) ? `event.${column}` : `null::${sqlType} as ${column}`,
+    ),
   ].join(", ");
 }
 
@@ -45,17 +49,19 @@ const IS_ERASED = "(recipients.recipient_key is not null and recipients.address 
 /** What does not count is hidden from the moment of the erasure on: a worker needs its time to empty the rows. */
 const unlessErased = (column: string): string => `case when ${IS_ERASED} then null else ${column} end`;
 
-/** An EventRow, from a union of branches called `event` and the table of recipients beside it. */
-export const EVENT_ROW_COLUMNS = [
-  `event.type, event.id as key, event.campaign_id as "campaignId", event.recipient_key as "recipientKey"`,
-  `case when ${IS_ERASED} then event.id::text else event.event_id end as "eventId"`,
-  `case when recipients.recipient_key is null then 'key:' || event.recipient_key
+/** An EventRow, from a union over these types called `event` and the table of recipients beside it. */
+export function eventRowColumns(types: readonly EventType[]): string {
+  return [
+    `event.type, event.id as key, event.campaign_id as "campaignId", event.recipient_key as "recipientKey"`,
+    `case when ${IS_ERASED} then event.id::text else event.event_id end as "eventId"`,
+    `case when recipients.recipient_key is null then 'key:' || event.recipient_key
      else coalesce(recipients.address, '${ERASED_RECIPIENT}') end as recipient`,
-  `${unlessErased("event.message_id")} as "messageId"`,
-  `event.occurred_at as "occurredAt", event.received_at as "receivedAt"`,
-  `coalesce(${unlessErased("event.metadata")}, '{}') as metadata`,
-  ...details.map(
-    ({ field, column }) =>
-      `${COUNTED_DETAILS.has(field) ? `event.${column}` : unlessErased(`event.${column}`)} as "${field}"`,
-  ),
-].join(", ");
+    `${unlessErased("event.message_id")} as "messageId"`,
+    `event.occurred_at as "occurredAt", event.received_at as "receivedAt"`,
+    `coalesce(${unlessErased("event.metadata")}, '{}') as metadata`,
+    ...detailsOf(types).map(
+      ({ field, column }) =>
+        `${COUNTED_DETAILS.has(field) ? `event.${column}` : unlessErased(`event.${column}`)} as "${field}"`,
+    ),
+  ].join(", ");
+}

@@ -3,7 +3,7 @@ import type { Session } from "../database/pool.js";
 import { type EventKey, isUuid, type TenantId } from "../ids.js";
 import { type EpochMicros, formatInstant } from "../time/instant.js";
 import { EVENT_TYPES, type EventType } from "./event.js";
-import { branchColumns, EVENT_ROW_COLUMNS, type EventRow } from "./event-row.js";
+import { branchColumns, type EventRow, eventRowColumns } from "./event-row.js";
 import { EVENT_TABLES } from "./event-tables.js";
 
 /** What finds one event of a tenant by an index of one partition. */
@@ -42,16 +42,17 @@ export async function findEvents(
   const tenant = parameters.add(tenantId);
   const rows = references.map(({ type, occurredAt, key }) => ({ type, key, occurred_at: formatInstant(occurredAt) }));
   const wanted = parameters.add(JSON.stringify(rows));
-  const union = (only === null ? EVENT_TYPES : [only]).map(
+  const types = only === null ? EVENT_TYPES : [only];
+  const union = types.map(
     (type) =>
-      `(select ${branchColumns(EVENT_TABLES[type])} from wanted join ${EVENT_TABLES[type].name} as event ` +
+      `(select ${branchColumns(EVENT_TABLES[type], types)} from wanted join ${EVENT_TABLES[type].name} as event ` +
       `on event.tenant_id = ${tenant} and event.occurred_at = wanted.occurred_at and event.id = wanted.key ` +
       `where wanted.type = '${type}')`,
   );
   const text =
     `with wanted as (select distinct type, occurred_at, key from json_to_recordset(${wanted}) ` +
     `as reference (type text, occurred_at timestamptz, key uuid)) ` +
-    `select ${EVENT_ROW_COLUMNS} from (${union.join(" union all ")}) as event left join recipients ` +
+    `select ${eventRowColumns(types)} from (${union.join(" union all ")}) as event left join recipients ` +
     `on recipients.tenant_id = ${tenant} and recipients.recipient_key = event.recipient_key`;
   const name = `events.find.${only === null ? "all" : EVENT_TABLES[only].name}`;
   return session.run({ database: "events", name, text, values: parameters.values });

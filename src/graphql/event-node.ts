@@ -17,7 +17,7 @@ const TYPE_NAMES: Readonly<Record<EventRow["type"], string>> = {
 
 /** An event as GraphQL shows it. Its id says where it lies, so that it is found again without a search. */
 export function eventOf(row: EventRow): EventInterface {
-  const { type, occurredAt, key, amount, currency } = row;
+  const { type, occurredAt, key, amount = null, currency = null } = row;
   return {
     ...row,
     __typename: TYPE_NAMES[type],
