@@ -57,7 +57,8 @@ export function plainTreeInfo(schema: GraphQLSchema): InfoEnricher {
     if (getNamedType(returnType).name !== PlainTreeScalar.name) return {};
     const parent = schema.getType(parentType.name);
     const field = isObjectType(parent) ? parent.getFields()[fieldName] : undefined;
-    return field === undefined ? {} : { writeTree: treeWriter(field.type, fieldNodes, fragments) };
+    if (field === undefined) return {};
+    return { writeTree: treeWriter(field.type, fieldNodes, fragments, `${parentType.name}.${fieldName}`) };
   };
 }
 

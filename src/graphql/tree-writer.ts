@@ -20,11 +20,16 @@ export type TreeWriter = (value: unknown) => unknown;
 
 /**
  * As code, since each object then has one shape from the beginning, which is what makes both writing and printing it fast.
- * The selection is valid, and nothing of it is under a condition.
+ * The selection is valid, and nothing of it is under a condition. `field`: as an error names it.
  */
-export function treeWriter(type: GraphQLOutputType, nodes: readonly FieldNode[], fragments: Fragments): TreeWriter {
+export function treeWriter(
+  type: GraphQLOutputType,
+  nodes: readonly FieldNode[],
+  fragments: Fragments,
+  field: string,
+): TreeWriter {
   const code = new TreeCode(fragments);
-  const written = code.write(type, "value", nodes, "");
+  const written = code.write(type, "value", nodes, field);
   const body = `return (value) => { ${code.statements.join("\n")} return ${written}; };`;
   // oxlint-disable-next-line no-new-func -- Nothing of it is a client's but names, which are quoted.
   return new Function("leaves", "missing", body)(code.leaves, missing) as TreeWriter;
@@ -48,8 +53,7 @@ class TreeCode {
   write(type: GraphQLOutputType, value: string, nodes: readonly FieldNode[], field: string): string {
     if (!isNonNullType(type)) return this.#whereThere(type, value, nodes, field);
     this.statements.push(`if (${value} == null) missing(${JSON.stringify(field)});`);
-    const written = this.#writeThere(type.ofType, value, nodes, field);
-    return written;
+    return this.#writeThere(type.ofType, value, nodes, field);
   }
 
   #whereThere(type: GraphQLOutputType, value: string, nodes: readonly FieldNode[], field: string): string {

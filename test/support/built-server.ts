@@ -8,15 +8,23 @@ const CLI = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 
 interface BuiltServer {
   readonly url: string;
+  /** All that it has written so far. */
+  output(): string;
   stop(): Promise<void>;
 }
 
-/** The product as it is built and started, `serve` in a process of its own. For what only the build has: the page's assets. */
-export async function startBuiltServer(env: Readonly<Record<string, string>>): Promise<BuiltServer> {
+/**
+ * The product as it is built and started, `serve` in a process of its own. For what only the build has, the page's assets, and for what
+ * Node is started with (`flags`).
+ */
+export async function startBuiltServer(
+  env: Readonly<Record<string, string>>,
+  { flags = [] }: { readonly flags?: readonly string[] } = {},
+): Promise<BuiltServer> {
   if (!existsSync(CLI)) throw new Error("dist/cli.js is missing: run `npm run build` first.");
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const child = spawn(process.execPath, [CLI, "serve"], {
+  const child = spawn(process.execPath, [...flags, CLI, "serve"], {
     env: { PATH: process.env["PATH"], PORT: String(port), LOG_LEVEL: "error", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -37,5 +45,5 @@ export async function startBuiltServer(env: Readonly<Record<string, string>>): P
     await stop();
     throw new Error(`The built server did not start:\n${output}`, { cause });
   }
-  return { url, stop };
+  return { url, output: () => output, stop };
 }
