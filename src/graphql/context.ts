@@ -22,6 +22,12 @@ export class TenantContext extends TenantAccess {
   get loaders(): Loaders {
     return (this.#loaders ??= createLoaders(this));
   }
+
+  /** What the request has read is not needed any more, however long the context is held. */
+  override async end(): Promise<void> {
+    await super.end();
+    this.#loaders = undefined;
+  }
 }
 
 /** A request, of whoever. Without a key only the schema may be read. */
