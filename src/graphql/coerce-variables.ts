@@ -1,8 +1,9 @@
 /**
  * Coerces variables as graphql-js does, several times as fast where nothing is wrong with them: a call brings a thousand
  * events of six fields each, and graphql-js looks for all twenty-four that an event may have and keeps its place in case of an
- * error. Here a value is coerced by functions made once for its type, from the fields that are there. What
- * these do not understand, above all what is wrong, is left to graphql-js: it alone knows what to say.
+ * error. Here a value is coerced by functions made once for its type, from the fields that are there; an object or a list
+ * in which nothing changes stays the one that came, so that there is no second one of each event. What these functions do not
+ * understand, above all what is wrong, is left to graphql-js: it alone knows what to say.
  */
 import {
   getVariableValues,
@@ -115,13 +116,13 @@ function leafCoercer(type: GraphQLLeafType): Coerce {
 function listCoercer(coerceItem: Coerce): Coerce {
   return (value) => {
     if (!Array.isArray(value)) return NOT_COERCED;
-    const coerced: unknown[] = [];
-    for (const item of value) {
+    let coerced: unknown[] | null = null;
+    for (const [at, item] of value.entries()) {
       const itemCoerced = coerceItem(item);
       if (itemCoerced === NOT_COERCED) return NOT_COERCED;
-      coerced.push(itemCoerced);
+      if (itemCoerced !== item) (coerced ??= value.slice())[at] = itemCoerced;
     }
-    return coerced;
+    return coerced ?? value;
   };
 }
 
@@ -134,15 +135,16 @@ function objectCoercer(type: GraphQLInputObjectType): Coerce {
   return (value) => {
     if (typeof value !== "object" || value === null || Array.isArray(value)) return NOT_COERCED;
     const given = value as Readonly<Record<string, unknown>>;
-    const coerced: Record<string, unknown> = {};
+    let coerced: Record<string, unknown> | null = null;
     for (const name of Object.keys(given)) {
       const coerce = coercerOfField.get(name);
       if (coerce === undefined) return NOT_COERCED;
-      const fieldCoerced = coerce(given[name]);
+      const field = given[name];
+      const fieldCoerced = coerce(field);
       if (fieldCoerced === NOT_COERCED) return NOT_COERCED;
-      coerced[name] = fieldCoerced;
+      if (fieldCoerced !== field) (coerced ??= { ...given })[name] = fieldCoerced;
     }
-    for (const name of required) if (coerced[name] === undefined) return NOT_COERCED;
-    return coerced;
+    for (const name of required) if (!Object.hasOwn(given, name)) return NOT_COERCED;
+    return coerced ?? given;
   };
 }

@@ -1,6 +1,15 @@
 import "reflect-metadata";
 import { createHash } from "node:crypto";
-import { type GraphQLField, type GraphQLSchema, isInterfaceType, isObjectType, printSchema } from "graphql";
+import {
+  type GraphQLField,
+  type GraphQLResolveInfo,
+  type GraphQLSchema,
+  isInterfaceType,
+  isObjectType,
+  Kind,
+  type OperationDefinitionNode,
+  printSchema,
+} from "graphql";
 import { buildSchemaSync } from "type-graphql";
 import { campaignMetrics, campaignSeries } from "./campaign-numbers.js";
 import type { RequestContext } from "./context.js";
@@ -73,11 +82,16 @@ export function buildPublicSchema(): GraphQLSchema {
  */
 const AS_THEY_COME = {
   Mutation: {
-    recordEvents: (_root: unknown, { input }: RecordEventsArgs, context: RequestContext) =>
-      recordEvents(input, context),
+    recordEvents: (_: unknown, { input }: RecordEventsArgs, context: RequestContext, info: GraphQLResolveInfo) =>
+      recordEvents(input, context, { isAlone: hasOneField(info.operation) }),
   },
   Campaign: { metrics: campaignMetrics, series: campaignSeries },
 } as const;
+
+function hasOneField({ selectionSet: { selections } }: OperationDefinitionNode): boolean {
+  const [first, ...others] = selections;
+  return first?.kind === Kind.FIELD && others.length === 0;
+}
 
 function fieldOf(schema: GraphQLSchema, type: string, name: string): GraphQLField<unknown, unknown> {
   const object = schema.getType(type);

@@ -56,6 +56,8 @@ export interface IntakeCall {
   readonly lane: Lane;
   readonly events: readonly EventInput[];
   readonly idempotencyKey?: string | null;
+  /** Called when `events` are not looked at again: who lets go of them now does not keep them alive while the call waits to be durable. */
+  readonly onJudged?: () => void;
   /** Called when events of this call have become durable: not where it only repeats an earlier one. */
   readonly onStored?: (count: number) => void;
 }
@@ -92,29 +94,35 @@ export class Intake {
   }
 
   async #take(call: IntakeCall): Promise<{ readonly given: IntakeAnswer; readonly storedCount: number }> {
+    const { answer, entry, idempotency } = await this.#judge(call);
+    call.onJudged?.();
+    // Nothing to store: the answer stands by itself.
+    if (entry === null && idempotency === null) return { given: answer, storedCount: 0 };
+    const given = await this.#options.inbox.write(call.tenantId, answer, entry, idempotency);
+    const storedCount = given === answer ? answer.acceptedCount : 0;
+    this.#options.onAccepted?.(storedCount);
+    call.onStored?.(storedCount);
+    return { given, storedCount };
+  }
+
+  /** A method of its own, so that nothing made here on the way lives until the call is durable. */
+  async #judge(call: IntakeCall) {
     const acceptedAt = this.#options.now();
     const rules = await this.#rulesAt(acceptedAt);
     const judged = call.events.map((event) => judgeOrRefuse(event, rules));
     const events = await this.#complete(call.tenantId, judged);
     const accepted = events.filter((event): event is AcceptedEvent => !(event instanceof Refusal));
+    const receiptId = accepted.length > 0 ? (uuidv7() as ReceiptId) : null;
     const answer: IntakeAnswer = {
-      receiptId: accepted.length > 0 ? (uuidv7() as ReceiptId) : null,
+      receiptId,
       acceptedAt,
       acceptedCount: accepted.length,
       refused: events.flatMap((event, index) =>
         event instanceof Refusal ? [{ index, code: event.code, field: event.field, message: event.message }] : [],
       ),
     };
-    const { receiptId } = answer;
-    const idempotency = idempotencyOf(call);
-    // Nothing to store: the answer stands by itself.
-    if (receiptId === null && idempotency === null) return { given: answer, storedCount: 0 };
     const entry = receiptId === null ? null : entryOf(receiptId, call.lane, acceptedAt, accepted);
-    const given = await this.#options.inbox.write(call.tenantId, answer, entry, idempotency);
-    const storedCount = given === answer ? accepted.length : 0;
-    this.#options.onAccepted?.(storedCount);
-    call.onStored?.(storedCount);
-    return { given, storedCount };
+    return { answer, entry, idempotency: idempotencyOf(call) };
   }
 
   /** A call that was accepted before adds nothing to what waits: its repetition is answered like the first time. */

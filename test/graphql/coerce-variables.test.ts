@@ -66,7 +66,9 @@ test("variables become what graphql-js makes of them, and where it has errors th
   assert(
     property(variables, (given) => {
       const expected = getVariableValues(schema, operation.variableDefinitions ?? [], given, { maxErrors: 50 });
+      const before = structuredClone(given);
       const { coerced, errors } = coerceVariables(schema, operation, given);
+      expect(given).toEqual(before);
       expect(plain(coerced)).toEqual(plain(expected.coerced));
       expect(errors?.map(String)).toEqual(expected.errors?.map(String));
       if (errors === undefined) right += 1;
@@ -74,6 +76,14 @@ test("variables become what graphql-js makes of them, and where it has errors th
     { numRuns: 1_000 },
   );
   expect(right).toBeGreaterThan(100);
+});
+
+test("events in which nothing changes are not made anew", () => {
+  const events = [{ type: "SENT", occurredAt: "2026-11-20T12:00:00Z", recipient: "a@example.org" }];
+  const withInput = operationOf("mutation ($input: RecordEventsInput!) { x }");
+  const { coerced } = coerceVariables(schema, withInput, { input: { events } });
+  expect(coerced).toBeDefined();
+  expect((coerced as { readonly input: { readonly events: unknown } }).input.events).toBe(events);
 });
 
 test("what is right is read once", () => {

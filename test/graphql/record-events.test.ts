@@ -49,6 +49,32 @@ describe("recordEvents", () => {
     expect(await recordedIn("too-many")).toBe(0);
   });
 
+  test.each([
+    [
+      "one input",
+      "mutation ($input: RecordEventsInput!) { a: recordEvents(input: $input) { acceptedCount } b: recordEvents(input: $input) { acceptedCount } }",
+    ],
+    [
+      "one list",
+      "mutation ($events: [EventInput!]!) { a: recordEvents(input: { events: $events }) { acceptedCount } b: recordEvents(input: { events: $events }) { acceptedCount } }",
+    ],
+    [
+      "one input, by a fragment",
+      "mutation ($input: RecordEventsInput!) { ...both } fragment both on Mutation { a: recordEvents(input: $input) { acceptedCount } b: recordEvents(input: $input) { acceptedCount } }",
+    ],
+  ])(
+    "takes the same events in each field of an operation that has them, and counts them once: %s",
+    async (name, query) => {
+      // Also once the operation is compiled.
+      for (let time = 0; time < 4; time++) {
+        const events = many(3, `twice, ${name}`);
+        const { data } = await product.graphql(key, query, { input: { events }, events });
+        expect(data).toEqual({ a: { acceptedCount: 3 }, b: { acceptedCount: 3 } });
+      }
+      expect(await recordedIn(`twice, ${name}`)).toBe(3);
+    },
+  );
+
   test("takes an empty call, for which there is no receipt", async () => {
     const { data } = await record({ events: [] });
     expect(data.recordEvents).toEqual({ acceptedCount: 0, receipt: null, refused: [] });
