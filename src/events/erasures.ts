@@ -104,8 +104,8 @@ export function erasedLink(url: string, address: string): { readonly url: string
 }
 
 /** The event for an installation that keeps no addresses: without it, wherever its source has put it. */
-export function withoutAddress(event: AcceptedEvent): AcceptedEvent {
+export function withoutAddress<Event extends Pick<AcceptedEvent, "address">>(event: Event): Event {
   const { address, ...rest } = event;
   const pattern = address === undefined ? null : addressPattern(address);
-  return pattern === null ? rest : (replaceInJson(rest, pattern, WITHHELD_ADDRESS) as AcceptedEvent);
+  return (pattern === null ? rest : replaceInJson(rest, pattern, WITHHELD_ADDRESS)) as Event;
 }

@@ -91,10 +91,7 @@ export const COUNTED_DETAILS: ReadonlySet<keyof EventDetails> = new Set<keyof Ev
   "currency",
 ]);
 
-/**
- * An event that was judged good. This is what lies in the inbox, so a change here is a new format: 1 always has the address and
- * never a linkKey.
- */
+/** An event that was judged good. What lies in the inbox is made of it: a change here is one there (ingest/inbox-payload.ts). */
 export interface AcceptedEvent extends EventDetails {
   readonly key: EventKey;
   readonly eventId: string;

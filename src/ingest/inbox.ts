@@ -5,31 +5,17 @@
  */
 import type { Session } from "../database/pool.js";
 import { defineStatement } from "../database/statement.js";
-import type { AcceptedEvent } from "../events/event.js";
 import type { Lane } from "../events/outbox.js";
 import type { ReceiptId, TenantId } from "../ids.js";
 import { type EpochMicros, formatInstant } from "../time/instant.js";
-import { UnreadableRow } from "./dead-letters/failure.js";
-
-/**
- * What the payload of a row is: the newest that this program writes and reads; it reads all before. 2 may lack addresses. A program
- * that meets a format it does not know leaves the row to a newer one.
- */
-export const INBOX_FORMAT = 2;
-
-/** The oldest format that says what these events say, so that programs of the release before can do with it. */
-export function inboxFormatOf(events: readonly AcceptedEvent[]): number {
-  return events.every(({ address, linkKey }) => address !== undefined && linkKey === undefined) ? 1 : INBOX_FORMAT;
-}
+import { INBOX_FORMAT } from "./inbox-payload.js";
 
 export interface InboxEntry {
   readonly receiptId: ReceiptId;
   readonly lane: Lane;
   readonly eventCount: number;
   readonly receivedAt: EpochMicros;
-  /** inboxFormatOf the payload; 1 where left out. */
-  readonly format?: number;
-  /** JSON of an array of AcceptedEvent. */
+  /** Of writePayload. */
   readonly payload: string;
 }
 
@@ -46,7 +32,7 @@ export interface InboxRow {
   /** Tries that failed. */
   readonly attempts: number;
   readonly first_failed_at: EpochMicros | null;
-  /** JSON, parsed by readEvents: the driver would fail the whole batch for one row that it cannot parse. */
+  /** JSON, parsed by readPayload: the driver would fail the whole batch for one row that it cannot parse. */
   readonly payload: string;
 }
 
@@ -58,22 +44,6 @@ export const INBOX_ROW_COLUMNS = `inbox.id, inbox.lane % 2 as lane, inbox.lane >
 /** Where a row lies in the table's primary key. */
 export function laneInTable(row: Pick<InboxRow, "lane" | "is_retry">): number {
   return row.lane + (row.is_retry ? 2 : 0);
-}
-
-/** The events of a row. Throws UnreadableRow where there are none. */
-export function readEvents({ format, payload }: Pick<InboxRow, "format" | "payload">): readonly AcceptedEvent[] {
-  if (format < 1 || format > INBOX_FORMAT) throw new UnreadableRow(`No program knows the format ${format}`);
-  let events: unknown;
-  try {
-    events = JSON.parse(payload);
-  } catch (error) {
-    throw new UnreadableRow("The payload is no JSON", { cause: error });
-  }
-  if (!Array.isArray(events)) throw new UnreadableRow("The payload is no array of events");
-  if (!events.every((event) => typeof event === "object" && event !== null)) {
-    throw new UnreadableRow("The payload holds what is no event");
-  }
-  return events as AcceptedEvent[];
 }
 
 /** Between payloads. JSON has no control characters but in escaped form, so none holds it. */
@@ -88,7 +58,6 @@ const append = defineStatement<
     eventCounts: readonly number[],
     receivedAt: readonly string[],
     payloads: string,
-    formats: readonly number[],
   ],
   never
 >(
@@ -96,9 +65,9 @@ const append = defineStatement<
   "inbox.append",
   // The payloads in one text: in a list of rows as JSON they would be parsed twice, in an array of texts every quote escaped.
   `insert into inbox (tenant_id, lane, receipt_id, format, event_count, received_at, payload)
-   select $1, lane, receipt_id, format, event_count, received_at, payload::json
-   from unnest($2::smallint[], $3::uuid[], $4::integer[], $5::timestamptz[], string_to_array($6, e'\\x1e'), $7::smallint[])
-     as entry (lane, receipt_id, event_count, received_at, payload, format)`,
+   select $1, lane, receipt_id, ${INBOX_FORMAT}, event_count, received_at, payload::json
+   from unnest($2::smallint[], $3::uuid[], $4::integer[], $5::timestamptz[], string_to_array($6, e'\\x1e'))
+     as entry (lane, receipt_id, event_count, received_at, payload)`,
 );
 
 export async function appendToInbox(
@@ -114,7 +83,6 @@ export async function appendToInbox(
       entries.map((entry) => entry.eventCount),
       entries.map((entry) => formatInstant(entry.receivedAt)),
       entries.map((entry) => entry.payload).join(SEPARATOR),
-      entries.map((entry) => entry.format ?? 1),
     ),
   );
 }

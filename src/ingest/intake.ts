@@ -4,7 +4,7 @@
  */
 import type { CampaignIdentities } from "../campaigns/campaign-identities.js";
 import { PublicError } from "../errors.js";
-import type { AcceptedEvent, EventInput } from "../events/event.js";
+import type { EventInput } from "../events/event.js";
 import { withoutAddress } from "../events/erasures.js";
 import { deriveEventId, eventKeyOf, recipientKeyIn, type RecipientKeys } from "../events/event-key.js";
 import type { Lane } from "../events/outbox.js";
@@ -16,7 +16,7 @@ import { faultOfText } from "../text-faults.js";
 import type { EpochMicros } from "../time/instant.js";
 import type { Backpressure } from "./backpressure/backpressure.js";
 import type { Overload } from "./backpressure/high-water-marks.js";
-import { inboxFormatOf } from "./inbox.js";
+import { type InboxEvent, writePayload } from "./inbox-payload.js";
 import { type InboxWriter, type IntakeAnswer, keyReused } from "./inbox-writer.js";
 import {
   type EventLimits,
@@ -111,7 +111,7 @@ export class Intake {
     const rules = await this.#rulesAt(acceptedAt);
     const judged = call.events.map((event) => judgeOrRefuse(event, rules));
     const events = await this.#complete(call.tenantId, judged);
-    const accepted = events.filter((event): event is AcceptedEvent => !(event instanceof Refusal));
+    const accepted = events.filter((event): event is InboxEvent => !(event instanceof Refusal));
     const receiptId = accepted.length > 0 ? (uuidv7() as ReceiptId) : null;
     const answer: IntakeAnswer = {
       receiptId,
@@ -164,10 +164,7 @@ export class Intake {
   }
 
   /** Finds the campaigns, makes those that are new, and gives every event its keys. */
-  async #complete(
-    tenantId: TenantId,
-    judged: readonly (JudgedEvent | Refusal)[],
-  ): Promise<(AcceptedEvent | Refusal)[]> {
+  async #complete(tenantId: TenantId, judged: readonly (JudgedEvent | Refusal)[]): Promise<(InboxEvent | Refusal)[]> {
     const ids = new Set<CampaignId>();
     const externalIds = new Set<string>();
     for (const event of judged) {
@@ -202,17 +199,18 @@ export class Intake {
     }
   }
 
-  #withKeys(tenantId: TenantId, campaignId: CampaignId, event: JudgedEvent): AcceptedEvent {
+  #withKeys(tenantId: TenantId, campaignId: CampaignId, event: JudgedEvent): InboxEvent {
     const { type, occurredAt, messageId, address, metadata, details } = event;
     const recipientKey = this.#options.recipientKeys.keyOf(tenantId, address);
     const eventId = event.eventId ?? deriveEventId({ type, campaignId, recipientKey, occurredAt, messageId }, details);
-    const key = eventKeyOf(eventId);
-    const fields: Mutable<AcceptedEvent> = { key, eventId, type, campaignId, recipientKey, occurredAt };
+    const fields: Mutable<InboxEvent> = { eventId, type, campaignId, recipientKey, occurredAt };
     if (recipientKeyIn(address) === null) fields.address = address;
     if (messageId !== undefined) fields.messageId = messageId;
     if (metadata !== undefined) fields.metadata = metadata;
-    const accepted = Object.assign(fields, details);
-    return this.#options.storeAddresses === false ? withoutAddress(accepted) : accepted;
+    const judged = Object.assign(fields, details);
+    if (this.#options.storeAddresses !== false) return judged;
+    // Of the id that its source gave: the address may stand in that, too.
+    return { key: eventKeyOf(eventId), ...withoutAddress(judged) };
   }
 }
 
@@ -233,9 +231,8 @@ function judgeOrRefuse(event: EventInput, rules: JudgingRules): JudgedEvent | Re
   }
 }
 
-function entryOf(receiptId: ReceiptId, lane: Lane, receivedAt: EpochMicros, events: readonly AcceptedEvent[]) {
-  const format = inboxFormatOf(events);
-  return { receiptId, lane, eventCount: events.length, receivedAt, format, payload: JSON.stringify(events) };
+function entryOf(receiptId: ReceiptId, lane: Lane, receivedAt: EpochMicros, events: readonly InboxEvent[]) {
+  return { receiptId, lane, eventCount: events.length, receivedAt, payload: writePayload(events) };
 }
 
 function idempotencyOf(call: IntakeCall): { key: string; contentHash: string } | null {

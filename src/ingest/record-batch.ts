@@ -14,7 +14,8 @@ import { applyToLinks } from "../rollups/links/link-store.js";
 import { applyToStates, type StateChange } from "../rollups/recipient-state-store.js";
 import type { RollupPayload } from "../rollups/rollup-message.js";
 import type { EpochMicros } from "../time/instant.js";
-import { type InboxRow, readEvents, removeFromInbox } from "./inbox.js";
+import { type InboxRow, removeFromInbox } from "./inbox.js";
+import { readPayload } from "./inbox-payload.js";
 import { type ReceiptProgress, writeReceipts } from "./receipts.js";
 
 export interface BatchResult {
@@ -34,7 +35,7 @@ export interface RecordOptions {
 /** The events of claimed rows, in the order of arrival. Throws UnreadableRow. */
 export function eventsOf(rows: readonly InboxRow[]): ReceivedEvent[] {
   return rows.flatMap((row) =>
-    readEvents(row).map((event) => ({
+    readPayload(row.format, row.payload).map((event) => ({
       tenantId: row.tenant_id,
       receiptId: row.receipt_id,
       receivedAt: row.received_at,

@@ -7,8 +7,8 @@ import { Parameters } from "../database/parameters.js";
 import type { Session } from "../database/pool.js";
 import { defineStatement, type Statement } from "../database/statement.js";
 import type { CampaignId, LinkKey, RecipientKey, TenantId } from "../ids.js";
-import { readDeadEvent } from "../ingest/dead-letters/dead-letter.js";
-import { readEvents } from "../ingest/inbox.js";
+import { describeEvent } from "../ingest/dead-letters/dead-letter.js";
+import { readPayload } from "../ingest/inbox-payload.js";
 import type { CursorBinding, Cursors } from "../pages/cursors.js";
 import { type Page, pageOf, readBounds, rowsToFetch } from "../pages/page.js";
 import type { PageRequest } from "../pages/page-arguments.js";
@@ -186,13 +186,13 @@ export async function findUnrecordedEvents(
   const rows = await session.run(findUnrecorded(tenantId, recipientKey));
   const events = rows.flatMap((row) => {
     try {
-      return readEvents(row).filter((event) => event.recipientKey === recipientKey);
+      return readPayload(row.format, row.payload).filter((event) => event.recipientKey === recipientKey);
     } catch {
       return [];
     }
   });
   return events.slice(0, MAX_UNRECORDED).flatMap((event) => {
-    const { input } = readDeadEvent({ format: 1, payload: JSON.stringify([event]) });
+    const { input } = describeEvent({ ...event });
     return input === null ? [] : [input];
   });
 }

@@ -16,6 +16,7 @@ import { type TenantId, uuidv7 } from "../../src/ids.js";
 import { importFile, type ImportOptions } from "../../src/ingest/import/import-file.js";
 import type { RefusalReason } from "../../src/ingest/import/file-record.js";
 import type { ImportProgress, ImportSummary } from "../../src/ingest/import/import-progress.js";
+import { readPayload } from "../../src/ingest/inbox-payload.js";
 import { InboxWriter } from "../../src/ingest/inbox-writer.js";
 import { Intake } from "../../src/ingest/intake.js";
 import { createLogger } from "../../src/observability/logger.js";
@@ -118,14 +119,19 @@ async function importContent(
 const readInbox = defineStatement<
   "events",
   [TenantId],
-  { lane: number; event_count: number; payload: readonly AcceptedEvent[] }
->("events", "test.read_inbox", "select lane, event_count, payload from inbox where tenant_id = $1 order by id");
+  { lane: number; event_count: number; format: number; payload: string }
+>(
+  "events",
+  "test.read_inbox",
+  "select lane, event_count, format, payload::text as payload from inbox where tenant_id = $1 order by id",
+);
 
 /** What the tenant has in the inbox, in an order that does not depend on which call was faster. */
 async function acceptedEvents(): Promise<AcceptedEvent[]> {
   const rows = await writeAsWorker(events, (session) => session.run(readInbox(tenantId)));
-  expect(rows.every((row) => row.lane === LANES.BULK && row.event_count === row.payload.length)).toBe(true);
-  return rows.flatMap((row) => row.payload).toSorted((a, b) => (a.key < b.key ? -1 : 1));
+  const read = rows.map((row) => ({ ...row, events: readPayload(row.format, row.payload) }));
+  expect(read.every((row) => row.lane === LANES.BULK && row.event_count === row.events.length)).toBe(true);
+  return read.flatMap((row) => row.events).toSorted((a, b) => (a.key < b.key ? -1 : 1));
 }
 
 async function acceptedRecipients(): Promise<string[]> {

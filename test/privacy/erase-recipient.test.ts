@@ -12,6 +12,7 @@ import { rebuildRollups } from "../../src/rollups/rebuild/rebuild.js";
 import { ROLLUP_TABLE_NAMES } from "../../src/rollups/rollup-tables.js";
 import { writeAsTenant, writeAsWorker } from "../../src/tenancy/transactions.js";
 import { instantFromMillis } from "../../src/time/instant.js";
+import { INBOX_FORMAT } from "../../src/ingest/inbox-payload.js";
 import { poisoned, slipIn } from "../ingest/dead-letters/poison.js";
 import { type Pipeline, startPipeline } from "../support/pipeline.js";
 import { waitFor } from "../support/wait-for.js";
@@ -153,7 +154,7 @@ const insertWaiting = defineStatement<"events", [TenantId, payload: string, coun
   "events",
   "test.insert_waiting",
   `insert into inbox (tenant_id, lane, receipt_id, format, event_count, payload, received_at, not_before, attempts)
-   values ($1, 2, gen_random_uuid(), 1, $3, $2::json, now() - interval '1 minute', now() + interval '1 hour', 1)`,
+   values ($1, 2, gen_random_uuid(), ${INBOX_FORMAT}, $3, $2::json, now() - interval '1 minute', now() + interval '1 hour', 1)`,
 );
 const letThemCome = defineStatement<"events", [], never>(
   "events",
@@ -175,7 +176,7 @@ const replayLetters = defineStatement<"events", [TenantId], never>(
    insert into inbox (tenant_id, lane, receipt_id, format, event_count, payload, received_at)
    select tenant_id, 0, receipt_id, format, event_count, payload, received_at from row`,
 );
-const readAccepted = defineStatement<"events", [TenantId], { payload: unknown[] }>(
+const readAccepted = defineStatement<"events", [TenantId], { payload: unknown }>(
   "events",
   "test.read_accepted",
   "select payload from inbox where tenant_id = $1 order by id",

@@ -8,6 +8,7 @@ import { type Lane, LANES } from "../../src/events/outbox.js";
 import { Partitions } from "../../src/events/partitions.js";
 import { type EventKey, type ReceiptId, type TenantId, uuidv7 } from "../../src/ids.js";
 import { appendToInbox } from "../../src/ingest/inbox.js";
+import { writePayload } from "../../src/ingest/inbox-payload.js";
 import { Worker } from "../../src/ingest/worker.js";
 import { Projector } from "../../src/rollups/projector.js";
 import { rebuildRollups } from "../../src/rollups/rebuild/rebuild.js";
@@ -85,7 +86,7 @@ async function whileWorking({ workers, projectors }: Crew, work: () => Promise<v
 async function deliver({ tenantId }: TestTenant, payload: readonly AcceptedEvent[], lane: Lane): Promise<void> {
   const entry = { receiptId: uuidv7() as ReceiptId, lane, eventCount: payload.length, receivedAt: now() };
   await writeAsTenant(pools.events, tenantId, (session) =>
-    appendToInbox(session, tenantId, [{ ...entry, payload: JSON.stringify(payload) }]),
+    appendToInbox(session, tenantId, [{ ...entry, payload: writePayload(payload) }]),
   );
 }
 

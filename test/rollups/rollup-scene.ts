@@ -16,6 +16,7 @@ import {
   uuidv7,
 } from "../../src/ids.js";
 import { eventsOf, recordBatch } from "../../src/ingest/record-batch.js";
+import { INBOX_FORMAT, writePayload } from "../../src/ingest/inbox-payload.js";
 import { Projector } from "../../src/rollups/projector.js";
 import { writeAsWorker } from "../../src/tenancy/transactions.js";
 import type { EpochMicros } from "../../src/time/instant.js";
@@ -118,12 +119,12 @@ export async function recordEvents(
     is_retry: false,
     tenant_id: tenantId,
     receipt_id: uuidv7() as ReceiptId,
-    format: 1,
+    format: INBOX_FORMAT,
     event_count: payload.length,
     received_at: NOW,
     attempts: 0,
     first_failed_at: null,
-    payload: JSON.stringify(payload),
+    payload: writePayload(payload),
   };
   const rows = [row];
   await writeAsWorker(events, (session) =>

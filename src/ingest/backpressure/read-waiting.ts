@@ -10,7 +10,7 @@ import type { Lane } from "../../events/outbox.js";
 import type { TenantId } from "../../ids.js";
 import { writeAsWorker } from "../../tenancy/transactions.js";
 import type { EpochMicros } from "../../time/instant.js";
-import { INBOX_FORMAT } from "../inbox.js";
+import { INBOX_FORMAT } from "../inbox-payload.js";
 import type { Waiting } from "./high-water-marks.js";
 
 const SAYS_ITS_AGE = `not is_replay and format <= ${INBOX_FORMAT}`;

@@ -13,7 +13,7 @@ import {
 } from "../../ids.js";
 import { type EpochMicros, formatInstant } from "../../time/instant.js";
 import type { DeadReason } from "./dead-reason.js";
-import { readEvents } from "../inbox.js";
+import { readPayload } from "../inbox-payload.js";
 
 export interface DeadLetterRow {
   readonly tenantId: TenantId;
@@ -57,7 +57,11 @@ const UNREADABLE: DeadEvent = { type: null, eventId: null, campaignId: null, occ
 
 export function readDeadEvent({ format, payload }: Pick<DeadLetterRow, "format" | "payload">): DeadEvent {
   const event = onlyEventOf(format, payload);
-  if (event === null) return UNREADABLE;
+  return event === null ? UNREADABLE : describeEvent(event);
+}
+
+/** An event that is not in the log, whatever is wrong with it. */
+export function describeEvent(event: Readonly<Record<string, unknown>>): DeadEvent {
   // The keys are this program's, and it makes them anew.
   const { key: _key, recipientKey, linkKey: _linkKey, address, ...rest } = event;
   const isKey = typeof recipientKey === "string" && isUuid(recipientKey);
@@ -80,7 +84,7 @@ export function readDeadEvent({ format, payload }: Pick<DeadLetterRow, "format" 
 
 function onlyEventOf(format: number, payload: string): Readonly<Record<string, unknown>> | null {
   try {
-    const [event, ...others] = readEvents({ format, payload });
+    const [event, ...others] = readPayload(format, payload);
     return event === undefined || others.length > 0 ? null : { ...event };
   } catch {
     return null;

@@ -7,7 +7,8 @@ import { defineStatement } from "../../database/statement.js";
 import { ErasedRecipients, erasedEvent } from "../../events/erasures.js";
 import type { AcceptedEvent } from "../../events/event.js";
 import type { DeadLetterId, RecipientKey, TenantId } from "../../ids.js";
-import { INBOX_FORMAT, type InboxRow, readEvents } from "../inbox.js";
+import type { InboxRow } from "../inbox.js";
+import { readPayload, rewritePayload } from "../inbox-payload.js";
 
 /** Rows that are rewritten together: a row may be a whole call's payload. */
 const ROWS_PER_STEP = 20;
@@ -40,8 +41,11 @@ export async function eraseBuried(session: Session<"events">, row: InboxRow, id:
   const items = events.map((event) => ({ tenantId: row.tenant_id, event }));
   const kept = await new ErasedRecipients().takeOut(session, items);
   if (kept.every(({ event }, at) => event === events[at])) return;
-  const payload = JSON.stringify(kept.map(({ event }) => event));
-  await session.run(rewriteLetter(row.tenant_id, id, INBOX_FORMAT, payload, true));
+  const { format, payload } = rewritePayload(
+    row.format,
+    kept.map(({ event }) => event),
+  );
+  await session.run(rewriteLetter(row.tenant_id, id, format, payload, true));
 }
 
 // The key is a hash: where its text stands, it is meant.
@@ -87,11 +91,10 @@ export async function eraseLetters(
   const rows = await session.run(lockLetters(tenantId, recipientKey, after));
   for (const row of rows) {
     const events = eventsIn(row);
-    const payload = events === null ? "null" : withoutPerson(events, recipientKey);
-    if (payload === null) continue;
-    await session.run(
-      rewriteLetter(tenantId, row.id, events === null ? row.format : INBOX_FORMAT, payload, events !== null),
-    );
+    const erased =
+      events === null ? { format: row.format, payload: "null" } : withoutPerson(row.format, events, recipientKey);
+    if (erased === null) continue;
+    await session.run(rewriteLetter(tenantId, row.id, erased.format, erased.payload, events !== null));
   }
   return rows.length < ROWS_PER_STEP ? null : (rows.at(-1)?.id ?? null);
 }
@@ -107,8 +110,8 @@ export async function eraseInbox(
   const rows = await session.run(lockInbox(tenantId, recipientKey, after, acceptedBy));
   for (const row of rows) {
     const events = eventsIn(row);
-    const payload = events === null ? null : withoutPerson(events, recipientKey);
-    if (payload !== null) await session.run(rewriteRow(tenantId, row.lane, row.id, INBOX_FORMAT, payload));
+    const erased = events === null ? null : withoutPerson(row.format, events, recipientKey);
+    if (erased !== null) await session.run(rewriteRow(tenantId, row.lane, row.id, erased.format, erased.payload));
   }
   return rows.length < ROWS_PER_STEP ? null : (rows.at(-1)?.id ?? null);
 }
@@ -134,21 +137,21 @@ export async function stillWaits(
   const rows = await session.run(findInbox(tenantId, recipientKey, acceptedBy));
   return rows.some((row) => {
     const events = eventsIn(row);
-    return events === null || withoutPerson(events, recipientKey) !== null;
+    return events === null || withoutPerson(row.format, events, recipientKey) !== null;
   });
 }
 
 /** Null where there is nothing to take out. */
-function withoutPerson(events: readonly AcceptedEvent[], recipientKey: RecipientKey): string | null {
+function withoutPerson(format: number, events: readonly AcceptedEvent[], recipientKey: RecipientKey) {
   const kept = events.map((event) => (event.recipientKey === recipientKey ? erasedEvent(event) : event));
-  const after = JSON.stringify(kept);
-  // Of equal fields in an equal order once it has been erased.
-  return after === JSON.stringify(events) ? null : after;
+  const after = rewritePayload(format, kept);
+  // Who has been erased is written the same again.
+  return after.payload === rewritePayload(format, events).payload ? null : after;
 }
 
 function eventsIn(row: Pick<InboxRow, "format" | "payload">): readonly AcceptedEvent[] | null {
   try {
-    return readEvents(row);
+    return readPayload(row.format, row.payload);
   } catch {
     return null;
   }

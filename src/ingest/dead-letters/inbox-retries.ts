@@ -8,7 +8,8 @@ import { defineStatement } from "../../database/statement.js";
 import type { Lane } from "../../events/outbox.js";
 import type { TenantId } from "../../ids.js";
 import { type EpochMicros, formatInstant } from "../../time/instant.js";
-import { INBOX_FORMAT, INBOX_ROW_COLUMNS, type InboxRow, laneInTable, readEvents } from "../inbox.js";
+import { INBOX_ROW_COLUMNS, type InboxRow, laneInTable } from "../inbox.js";
+import { INBOX_FORMAT, readPayload, rewritePayload } from "../inbox-payload.js";
 
 /** The tenants with a row that is due, found by skipping from one to the next in the index of what failed. */
 const findDue = defineStatement<"events", [now: string], { tenant_id: TenantId }>(
@@ -138,6 +139,7 @@ const split = defineStatement<
     counts: readonly number[],
     payloads: readonly string[],
     now: string,
+    formats: readonly number[],
   ],
   { id: number }
 >(
@@ -149,26 +151,27 @@ const split = defineStatement<
    )
    insert into inbox (tenant_id, lane, receipt_id, format, event_count, received_at, payload, attempts, not_before,
      first_failed_at)
-   select whole.tenant_id, $5 + 2, whole.receipt_id, whole.format, part.event_count, whole.received_at,
+   select whole.tenant_id, $5 + 2, whole.receipt_id, part.format, part.event_count, whole.received_at,
      part.payload::json, whole.attempts, $8::timestamptz, coalesce(whole.first_failed_at, $8::timestamptz)
-   from whole cross join unnest($6::integer[], $7::text[]) as part (event_count, payload)
+   from whole cross join unnest($6::integer[], $7::text[], $9::smallint[]) as part (event_count, payload, format)
    returning id`,
 );
 
 export interface RowPart {
   readonly eventCount: number;
+  readonly format: number;
   readonly payload: string;
 }
 
 /** The two halves of a row's events; null where they are not several, or cannot be read. */
 export function halvesOf(row: InboxRow): readonly RowPart[] | null {
   try {
-    const events = readEvents(row);
+    const events = readPayload(row.format, row.payload);
     if (events.length < 2) return null;
     const middle = Math.ceil(events.length / 2);
     return [events.slice(0, middle), events.slice(middle)].map((half) => ({
       eventCount: half.length,
-      payload: JSON.stringify(half),
+      ...rewritePayload(row.format, half),
     }));
   } catch {
     return null;
@@ -185,6 +188,7 @@ export async function splitRow(
   const { tenant_id: tenantId, id, attempts, lane } = row;
   const counts = parts.map(({ eventCount }) => eventCount);
   const payloads = parts.map(({ payload }) => payload);
+  const formats = parts.map(({ format }) => format);
   const place = [laneInTable(row), tenantId, id, attempts, lane] as const;
-  return (await session.run(split(...place, counts, payloads, formatInstant(now)))).length > 0;
+  return (await session.run(split(...place, counts, payloads, formatInstant(now), formats))).length > 0;
 }

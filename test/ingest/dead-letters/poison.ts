@@ -3,6 +3,7 @@ import { type Lane, LANES } from "../../../src/events/outbox.js";
 import type { Pool } from "../../../src/database/pool.js";
 import { type ReceiptId, type TenantId, uuidv7 } from "../../../src/ids.js";
 import { appendToInbox } from "../../../src/ingest/inbox.js";
+import { type InboxEvent, writePayload } from "../../../src/ingest/inbox-payload.js";
 import { writeAsTenant, writeAsWorker } from "../../../src/tenancy/transactions.js";
 import { instantFromMillis } from "../../../src/time/instant.js";
 
@@ -31,7 +32,13 @@ export async function slipIn(
 ): Promise<ReceiptId> {
   const receiptId = uuidv7() as ReceiptId;
   const receivedAt = instantFromMillis(Date.now());
-  const entry = { receiptId, lane, eventCount: payload.length, receivedAt, payload: JSON.stringify(payload) };
+  const entry = {
+    receiptId,
+    lane,
+    eventCount: payload.length,
+    receivedAt,
+    payload: writePayload(payload as InboxEvent[]),
+  };
   await writeAsTenant(events, tenantId, (session) => appendToInbox(session, tenantId, [entry]));
   return receiptId;
 }
