@@ -30,7 +30,7 @@ export interface CacheOptions {
 }
 
 export interface CachedAnswer<T> {
-  /** Frozen: others get the same object. */
+  /** Frozen where it is kept: others get the same object. */
   readonly value: T;
   /** Null where the answer was loaded just now. */
   readonly ageSeconds: number | null;
@@ -89,8 +89,10 @@ export class Cache {
     const value = (await load()) as JsonValue;
     const storedAt = this.#now();
     const answer: StoredAnswer = { storedAt, expiresAt: storedAt + ttlMs, value };
-    this.#process.set(place, answer);
-    this.#redis?.set(address, JSON.stringify(answer), ttlMs);
+    if (ttlMs > 0) {
+      this.#process.set(place, answer);
+      this.#redis?.set(address, JSON.stringify(answer), ttlMs);
+    }
     return { layer: "miss", answer };
   }
 

@@ -1,6 +1,7 @@
-import { AbandonedWork } from "../../src/cache/single-flight.js";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import type { JsonValue } from "../../src/cache/json-value.js";
+import { AbandonedWork } from "../../src/cache/single-flight.js";
 import { TenantStates } from "../../src/tenancy/tenant-states.js";
 import { DEFAULT_TTL_SECONDS, type TtlClass } from "../../src/cache/ttl-class.js";
 import { createTestDatabases, type TestDatabases } from "../support/test-databases.js";
@@ -207,6 +208,28 @@ test.for<TtlClass>(["OPEN", "RECENT", "CLOSED"])(
     expect((await other.getOrLoad(question, ttlClass, load)).value).not.toBe(1);
   },
 );
+
+test("an answer that is to be kept for no time is loaded each time, and Redis, which would refuse it, is not sent it", async () => {
+  const { pool } = testPool(databases.metricsUrl);
+  const [redis, watcher] = [testRedisLayer(testRedisUrl()), new Redis(testRedisUrl())];
+  onTestFinished(() => watcher.disconnect());
+  await waitFor(() => redis.ping(), { what: "Redis" });
+  const cache = testCache(pool, { redis, ttlSeconds: { ...DEFAULT_TTL_SECONDS, OPEN: 0 } });
+  const question = questionOf(await createTenant(pool));
+  const seen: string[] = [];
+  const monitor = await watcher.monitor();
+  onTestFinished(() => monitor.disconnect());
+  monitor.on("monitor", (_time: string, [command = "", key = ""]: string[]) => {
+    if (key.includes(question.tenantId)) seen.push(command.toLowerCase());
+  });
+  const load = counter();
+  for (const value of [1, 2]) {
+    expect(await cache.getOrLoad(question, "OPEN", load)).toEqual({ value, ageSeconds: null });
+  }
+  redis.set(`the end of ${question.tenantId}`, "", 1_000);
+  await waitFor(() => seen.includes("set"), { what: "the last command" });
+  expect(seen).toEqual(["get", "get", "set"]);
+});
 
 test("a caller cannot change what others are served", async () => {
   const { pool } = testPool(databases.metricsUrl);
