@@ -6,7 +6,7 @@
  * Only algorithms with a public key are taken, and the token's own head is believed in nothing but which of the issuer's
  * published keys to try: not in `none`, not in a secret algorithm with a public key as the secret, not in keys or addresses in it.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { errors, type JWTPayload, jwtVerify } from "jose";
 import type { AuthConfig } from "../config.js";
 import type { Pool } from "../database/pool.js";
@@ -64,10 +64,10 @@ export class TokenAuthenticator {
    * or its tenant cannot be told.
    */
   async authenticate(token: string): Promise<UserPrincipal> {
-    const hash = createHash("sha256").update(token).digest("base64");
-    const known = this.#verified.get(hash);
+    const digest = hash("sha256", token, "base64");
+    const known = this.#verified.get(digest);
     const { principal, expiresAt } = known ?? (await this.#verify(token));
-    if (known === undefined) this.#verified.set(hash, { principal, expiresAt });
+    if (known === undefined) this.#verified.set(digest, { principal, expiresAt });
     else if (expiresAt <= this.#nowSeconds() - this.#options.settings.clockSkewSeconds) this.#refuse("expired");
     return principal;
   }

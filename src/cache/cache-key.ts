@@ -3,7 +3,7 @@
  * tenant's data, so that an answer from before a change is not found after it; and the reader's whole authority, so that
  * nobody finds what they may not see.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { TenantId } from "../ids.js";
 import { orderedJson } from "../ordered-json.js";
 import type { JsonValue } from "./json-value.js";
@@ -37,5 +37,5 @@ export function placeOf(key: CacheKey): Place {
 export function addressOf(key: CacheKey): string {
   const { tenantId, version, authority, name, args } = key;
   const parts = orderedJson([CACHE_FORMAT, tenantId, version, authority, name, args], { finite: true });
-  return `mailtally:${tenantId}:${createHash("sha256").update(parts).digest("base64url")}`;
+  return `mailtally:${tenantId}:${hash("sha256", parts, "base64url")}`;
 }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 /** What a trusted document is asked for by, in its one spelling. */
 export type DocumentId = string & { readonly __brand: "DocumentId" };
@@ -19,7 +19,7 @@ export function parseDocumentId(text: string): DocumentId | null {
 
 /** The id that a document has by its text alone. */
 export function sha256IdOf(document: string): DocumentId {
-  return `sha256:${createHash("sha256").update(document).digest("hex")}` as DocumentId;
+  return `sha256:${hash("sha256", document, "hex")}` as DocumentId;
 }
 
 export function isSha256Id(id: DocumentId): boolean {

@@ -6,7 +6,7 @@
  * event log never waits for the metrics database, which knows the version. The first time tells whether the answer may be
  * kept at all (versioned.ts); from the second time on the version is read first, then all that is loaded is at least as new.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Principal } from "../access/principal.js";
 import type { AnswerCache, WholeAnswer } from "../cache/answer-cache.js";
 import { placeOf } from "../cache/cache-key.js";
@@ -62,7 +62,7 @@ export class WholeAnswers {
     if (tenant === null || body.length > MAX_CALL_BYTES) return null;
     // What somebody else may ask in words of their own is not to be had from here by who may not.
     const lock = this.#isLocked(tenant.principal) ? "locked" : "";
-    const call = createHash("sha256").update(`${accept}\0${lock}\0`).update(body).digest("base64");
+    const call = hash("sha256", Buffer.concat([Buffer.from(`${accept}\0${lock}\0`), body]), "base64");
     const learn = (): void => {
       if (tenant.answerLife.endsAt > 0) this.#repeatable.set(call, true);
     };

@@ -6,7 +6,7 @@
  *
  * The bytes, as base64url: version (1), signature (16, of an HMAC-SHA-256), position (JSON).
  */
-import { createHash, createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto";
+import { createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from "node:crypto";
 import { PublicError } from "../errors.js";
 import type { TenantId } from "../ids.js";
 import { orderedJson } from "../ordered-json.js";
@@ -65,9 +65,7 @@ export class Cursors {
     let digest = this.#digests.get(binding);
     if (digest === undefined) {
       const { tenantId, list, filter, order } = binding;
-      digest = createHash("sha256")
-        .update(orderedJson([tenantId, list, filter, order]))
-        .digest();
+      digest = hash("sha256", orderedJson([tenantId, list, filter, order]), "buffer");
       this.#digests.set(binding, digest);
     }
     const hmac = createHmac("sha256", this.#secret).update(Buffer.of(VERSION)).update(digest).update(position);

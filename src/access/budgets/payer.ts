@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Principal } from "../principal.js";
 
 /**
@@ -10,7 +10,5 @@ export function payerOf(principal: Principal): string {
   const { tenantId } = principal;
   if (principal.kind === "API_KEY") return `${tenantId}:${principal.keyId}`;
   const { issuer, subject } = principal.user;
-  return `${tenantId}:${createHash("sha256")
-    .update(JSON.stringify([issuer, subject]))
-    .digest("base64url")}`;
+  return `${tenantId}:${hash("sha256", JSON.stringify([issuer, subject]), "base64url")}`;
 }
