@@ -30,7 +30,7 @@ export interface CacheOptions {
 }
 
 export interface CachedAnswer<T> {
-  /** Frozen where it is kept: others get the same object. */
+  /** Others get the same object: frozen where it is kept, and never to be changed. */
   readonly value: T;
   /** Null where the answer was loaded just now. */
   readonly ageSeconds: number | null;

@@ -68,7 +68,10 @@ export interface EventDetails {
   externalReference?: string;
 }
 
-/** The names of what each type carries: the columns of its table and the fields of its GraphQL type. */
+/**
+ * The names of what each type carries: the columns of its table and the fields of its GraphQL type. The order is that of packed events in
+ * the inbox, too: another one, or another name anywhere but at the end, is a new format there (ingest/inbox-payload.ts).
+ */
 export const DETAILS_BY_TYPE = {
   SENT: [],
   DELIVERED: ["mailboxProvider"],

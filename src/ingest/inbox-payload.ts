@@ -8,7 +8,7 @@
  */
 import { DETAILS_BY_TYPE, type AcceptedEvent, type EventDetails } from "../events/event.js";
 import { eventKeyOf } from "../events/event-key.js";
-import type { CampaignId } from "../ids.js";
+import type { CampaignId, EventKey } from "../ids.js";
 import { UnreadableRow } from "./dead-letters/failure.js";
 
 /** The newest format that this program reads, and the one that it writes. */
@@ -34,7 +34,10 @@ export function writePayload(events: readonly InboxEvent[]): string {
   return JSON.stringify({ campaigns: [...places.keys()], events: rows } satisfies PackedEvents);
 }
 
-/** The same for events that were read from a row, whose format it keeps where it can: what is wrong with them stays as it is. */
+/**
+ * The same for events that were read from a row, in a format that programs which could read it can: what is wrong with the values
+ * stays as it is.
+ */
 export function rewritePayload(
   format: number,
   events: readonly InboxEvent[],
@@ -67,7 +70,7 @@ const COMMON_VALUES = 10;
 
 const DETAILS = new Map<unknown, readonly (keyof EventDetails)[]>(Object.entries(DETAILS_BY_TYPE));
 
-/** None of a type that there is not: somebody else has written to the row. */
+/** None where there is no such type: somebody else has written to the row. */
 function detailsOf(type: unknown): readonly (keyof EventDetails)[] {
   return DETAILS.get(type) ?? [];
 }
@@ -94,44 +97,47 @@ function unpacked(value: unknown): readonly AcceptedEvent[] {
   if (!isPacked(value)) throw new UnreadableRow("The payload is no packed list of events");
   const { campaigns, events } = value;
   return events.map((values) => {
-    const campaignId = Array.isArray(values) ? campaigns[values[1] as number] : undefined;
-    if (campaignId === undefined || values.length < COMMON_VALUES) throw holdsNoEvent();
-    return unpackedEvent(values, campaignId);
+    if (!Array.isArray(values)) throw holdsNoEvent();
+    return unpackedEvent(values, campaigns);
   });
 }
 
-function unpackedEvent(values: readonly unknown[], campaignId: CampaignId): AcceptedEvent {
-  // Whatever else is wrong with them is found where it is used, as in the formats before.
-  const [type, , recipientKey, occurredAt, eventId, address, messageId, metadata, linkKey, key] =
+/** What is wrong with the values fails where it is used, as in the formats before: the events beside them are none the worse. */
+function unpackedEvent(values: readonly unknown[], campaigns: readonly CampaignId[]): AcceptedEvent {
+  const [type, place, recipientKey, occurredAt, eventId, address, messageId, metadata, linkKey, key] =
     values as PackedValues;
   const event: Mutable<AcceptedEvent> = {
-    key: key ?? eventKeyOf(String(eventId)),
-    eventId,
+    key: (key ?? (typeof eventId === "string" ? eventKeyOf(eventId) : null)) as EventKey,
+    eventId: eventId as string,
     type,
-    campaignId,
+    campaignId: (typeof place === "number" ? campaigns[place] : place) as CampaignId,
     recipientKey,
     occurredAt,
   };
-  if (address !== null) event.address = address;
-  if (messageId !== null) event.messageId = messageId;
-  if (metadata !== null) event.metadata = metadata;
-  if (linkKey !== null) event.linkKey = linkKey;
+  if (isThere(address)) event.address = address;
+  if (isThere(messageId)) event.messageId = messageId;
+  if (isThere(metadata)) event.metadata = metadata;
+  if (isThere(linkKey)) event.linkKey = linkKey;
   let at = COMMON_VALUES;
   for (const field of detailsOf(type)) {
     const detail = values[at++];
-    if (detail !== null && detail !== undefined) (event as Record<string, unknown>)[field] = detail;
+    if (isThere(detail)) (event as Record<string, unknown>)[field] = detail;
   }
   return event;
+}
+
+function isThere<T>(value: T | null | undefined): value is T {
+  return value !== null && value !== undefined;
 }
 
 type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
 
 type PackedValues = [
   type: AcceptedEvent["type"],
-  campaign: number,
+  place: unknown,
   recipientKey: AcceptedEvent["recipientKey"],
   occurredAt: AcceptedEvent["occurredAt"],
-  eventId: string,
+  eventId: unknown,
   address: string | null,
   messageId: string | null,
   metadata: NonNullable<AcceptedEvent["metadata"]> | null,

@@ -126,6 +126,24 @@ test("a mutation that is throttled records nothing", async () => {
   expect(rows).toBe(0);
 });
 
+test("events cost what was requested for them, however often their document came before", async () => {
+  const key = await newKey();
+  const event = { type: "SENT", recipient: "a@example.com", occurredAt: "2026-11-01T10:00:00Z" };
+  const costs: unknown[] = [];
+  // Compiled from the third time on.
+  for (let time = 0; time < 4; time++) {
+    // None of them is accepted, so that the tables stay empty.
+    const { cost } = await post(key, {
+      query: RECORD_EVENTS,
+      variables: { input: { events: Array.from({ length: 300 }, () => event) } },
+    });
+    costs.push([cost.requested, cost.actual]);
+  }
+  const [first] = costs;
+  expect(first).toEqual([5, 5]);
+  expect(costs).toEqual([first, first, first, first]);
+});
+
 async function countOf(table: string): Promise<{ rows: number }> {
   const { Client } = await import("pg");
   const client = new Client({ connectionString: product.databases.eventsUrl });
