@@ -95,11 +95,16 @@ export class Pool<D extends DatabaseName> {
   }
 }
 
+/** An SQLSTATE. */
+const IN_FAILED_TRANSACTION = "25P02";
+
 export class Transaction<D extends DatabaseName> implements Session<D> {
   readonly #client: PoolClient;
   readonly #options: PoolOptions<D>;
   readonly #begun: Promise<unknown>;
   #unanswered = 0;
+  /** The first error: PostgreSQL refuses whatever was sent after that, and says no more than that it does. */
+  #failure: Error | undefined;
   /** A statement still has no answer: nothing sent after it would get one either. */
   #isSilent = false;
 
@@ -122,13 +127,14 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
           this.#options.preparedStatements && statement.isPrepared !== false
             ? { name: statement.name, text: statement.text, values }
             : { text: statement.text, values },
+          statement.name,
         ),
       ]);
       failed = false;
       return result.rows;
     } catch (thrown) {
       const error = driverErrorOf(thrown);
-      if (error instanceof Error) Object.assign(error, { statement: statement.name });
+      if (error instanceof Error && !("statement" in error)) Object.assign(error, { statement: statement.name });
       throw error;
     } finally {
       this.#options.onStatement?.(statement.name, (performance.now() - started) / 1000, failed);
@@ -171,7 +177,7 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
    * Through a callback, and with a timer of its own: what pg does for whoever wants a promise or a query_timeout puts a function among
    * V8's old objects for each statement, which keeps alive all that waits for it (docs/decisions/0051).
    */
-  #send<Row extends QueryResultRow>(query: QueryConfig): Promise<QueryResult<Row>> {
+  #send<Row extends QueryResultRow>(query: QueryConfig, statement?: string): Promise<QueryResult<Row>> {
     const { stream } = this.#client.connection;
     // What is sent in one go, such as BEGIN and the first statement, leaves in one piece.
     stream.cork();
@@ -191,9 +197,19 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
         clearTimeout(timer);
         this.#unanswered--;
         // Null where all went well, whatever its type says.
-        if (error as Error | null) reject(error);
+        if (error as Error | null) reject(this.#causeOf(error, statement));
         else resolve(result);
       });
     });
+  }
+
+  /**
+   * Of statements that were sent together every one after the one at fault is refused. Who waits for all of them may hear of those
+   * first, and has to know what is wrong: whether it is the data, or something that passes.
+   */
+  #causeOf(error: Error, statement: string | undefined): Error {
+    if (this.#failure !== undefined && "code" in error && error.code === IN_FAILED_TRANSACTION) return this.#failure;
+    if (statement !== undefined) Object.assign(error, { statement });
+    return (this.#failure ??= error);
   }
 }

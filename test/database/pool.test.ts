@@ -50,6 +50,20 @@ test.each(["a statement", "a commit", "the beginning of a transaction"])(
   },
 );
 
+test("statements that were sent behind one that fails fail with its error, and not with what PostgreSQL refuses them with", async () => {
+  const { pool } = await poolThroughProxy();
+  const divide = defineStatement<"events", [], never>("events", "test.divide", "select 1 / 0");
+  const reasons = pool.transaction(BEGIN, async (session) => {
+    const sent = [session.run(ask()), session.run(divide()), session.run(ask()), session.run(ask())];
+    const settled = await Promise.allSettled(sent);
+    return settled.map((each) =>
+      each.status === "rejected" ? (each.reason as { code: unknown; statement: unknown }) : null,
+    );
+  });
+  const cause = { code: "22012", statement: "test.divide" };
+  expect(await reasons).toMatchObject([null, cause, cause, cause]);
+});
+
 test("who waits for a connection past the limit fails, and the next one gets it when it is free", async () => {
   const databases = await createTestDatabases();
   const pool = new Pool({
