@@ -1,6 +1,6 @@
 /** `recordEvents` until the answer, against a route that does no more than to parse and store. No worker runs. */
 import type { Row } from "../benchmark.js";
-import { type MeasuredEventLoad, sendEvents } from "../load/event-load.js";
+import { type EventLoad, type MeasuredEventLoad, sendEvents } from "../load/event-load.js";
 import { alternate, median } from "../measure/alternate.js";
 import { startPeer, startServe } from "../measure/server.js";
 import type { Scene } from "../scene/scene.js";
@@ -20,7 +20,7 @@ const WARM_UP = { eventsPerCall: 1, connections: 32, seconds: 8 } as const;
 const PEER = "bare route";
 const NO_LIMIT = String(1_000_000_000);
 
-type Load = Readonly<Record<keyof typeof WARM_UP, number>>;
+type Load = Pick<EventLoad, "eventsPerCall" | "connections" | "seconds">;
 
 export async function measureAccepting(scene: Scene): Promise<Row[]> {
   const databases = await scene.createDatabases("accepting");

@@ -130,7 +130,8 @@ function isThere<T>(value: T | null | undefined): value is T {
   return value !== null && value !== undefined;
 }
 
-type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
+/** For what is made piece by piece. */
+export type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
 
 type PackedValues = [
   type: AcceptedEvent["type"],

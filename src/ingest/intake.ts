@@ -16,7 +16,7 @@ import { faultOfText } from "../text-faults.js";
 import type { EpochMicros } from "../time/instant.js";
 import type { Backpressure } from "./backpressure/backpressure.js";
 import type { Overload } from "./backpressure/high-water-marks.js";
-import { type InboxEvent, writePayload } from "./inbox-payload.js";
+import { type InboxEvent, type Mutable, writePayload } from "./inbox-payload.js";
 import { type InboxWriter, type IntakeAnswer, keyReused } from "./inbox-writer.js";
 import {
   type EventLimits,
@@ -219,8 +219,6 @@ function refuseForNow(cause: unknown): never {
   const message = "The call could not be judged for now. Nothing of it was recorded; send it again.";
   throw new PublicError("UNAVAILABLE", message, { cause, retryAfterSeconds: 1 });
 }
-
-type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
 
 function judgeOrRefuse(event: EventInput, rules: JudgingRules): JudgedEvent | Refusal {
   try {
