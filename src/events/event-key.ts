@@ -58,7 +58,8 @@ export function textOfRecipientKey(key: RecipientKey): string {
 
 /** The key that such a text names; null for an address. */
 export function recipientKeyIn(text: string): RecipientKey | null {
-  const key = text.startsWith(KEY_PREFIX) ? text.slice(KEY_PREFIX.length) : "";
+  if (!text.startsWith(KEY_PREFIX)) return null;
+  const key = text.slice(KEY_PREFIX.length);
   return isUuid(key) ? (key as RecipientKey) : null;
 }
 

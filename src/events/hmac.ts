@@ -33,7 +33,7 @@ export class Hmac {
       this.#inner = Buffer.concat([this.#inner.subarray(0, BLOCK_BYTES), Buffer.alloc(bytes)]);
     }
     this.#inner.write(text, BLOCK_BYTES);
-    this.#outer.write(hash("sha256", this.#inner.subarray(0, BLOCK_BYTES + bytes), "hex"), BLOCK_BYTES, "hex");
+    this.#outer.write(hash("sha256", this.#inner.subarray(0, BLOCK_BYTES + bytes), "binary"), BLOCK_BYTES, "binary");
     return hash("sha256", this.#outer, "hex");
   }
 }

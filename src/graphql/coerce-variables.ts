@@ -117,7 +117,8 @@ function listCoercer(coerceItem: Coerce): Coerce {
   return (value) => {
     if (!Array.isArray(value)) return NOT_COERCED;
     let coerced: unknown[] | null = null;
-    for (const [at, item] of value.entries()) {
+    for (let at = 0; at < value.length; at++) {
+      const item: unknown = value[at];
       const itemCoerced = coerceItem(item);
       if (itemCoerced === NOT_COERCED) return NOT_COERCED;
       if (itemCoerced !== item) (coerced ??= value.slice())[at] = itemCoerced;
