@@ -4,12 +4,13 @@
  *
  * Compiling costs about a millisecond, and for a field of an interface as much for each of its types: what an analyst tries
  * once is not worth it, and a document made to grow when compiled must not be able to hold the process. So a document is
- * compiled when it comes for the third time, and never where its size as code passes a limit.
+ * compiled when it comes for the third time, and never where its size as code passes a limit or it asks for the schema.
  *
  * Variables are coerced before (coerce-variables.ts), with errors that name the place that is wrong; the compiled function gets
  * them as they are.
  */
 import {
+  BREAK,
   type DocumentNode,
   execute,
   type ExecutionResult,
@@ -17,6 +18,9 @@ import {
   type GraphQLSchema,
   Kind,
   type OperationDefinitionNode,
+  SchemaMetaFieldDef,
+  TypeMetaFieldDef,
+  visit,
 } from "graphql";
 import { type CompiledQuery, compileQuery, isCompiledQuery } from "graphql-jit";
 import { LRUCache } from "lru-cache";
@@ -110,14 +114,27 @@ function compile(
   operation: OperationDefinitionNode,
 ): Compiled {
   const fields = compiledSize(schema, document, operation, MAX_COMPILED_FIELDS);
-  if (fields > MAX_COMPILED_FIELDS) return { query: null, fields: 0 };
   const executed = withCoercedVariables(document, operation);
+  if (fields > MAX_COMPILED_FIELDS || asksForSchema(executed)) return { query: null, fields: 0 };
   const compiled = compileQuery(hasConditions(executed) ? schema : treesAsLeaves, executed, operation.name?.value, {
     resolverInfoEnricher: plainTreeInfo(schema),
     // By place in the document, as a fragment may be spread where it is skipped and where it is not.
     useExperimentalPathBasedSkipInclude: true,
   });
   return isCompiledQuery(compiled) ? { query: compiled, fields } : { query: null, fields: 0 };
+}
+
+/** What is compiled runs over a schema that nobody is to see: trees are leaves in it. */
+function asksForSchema(document: DocumentNode): boolean {
+  let asks = false;
+  visit(document, {
+    [Kind.FIELD]({ name }) {
+      if (name.value !== SchemaMetaFieldDef.name && name.value !== TypeMetaFieldDef.name) return undefined;
+      asks = true;
+      return BREAK;
+    },
+  });
+  return asks;
 }
 
 /** The operation alone, with its fragments, whose variables are taken as they come: of a scalar that lets everything in. */

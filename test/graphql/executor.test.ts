@@ -4,6 +4,7 @@ import {
   type DocumentNode,
   execute,
   type ExecutionResult,
+  getIntrospectionQuery,
   getOperationAST,
   type GraphQLObjectType,
   type GraphQLSchema,
@@ -191,6 +192,13 @@ describe("a compiled operation answers as graphql-js does", () => {
     ],
     ["a resolver that fails", "{ wood { names } tree { names } }", {}],
     ["arguments by variable", "query ($n: Int!) { trees(first: $n) { leaves { count } } }", { n: 1 }],
+    ["the schema, as tools ask for it", getIntrospectionQuery(), {}],
+    ["the schema beside a tree", "{ tree { names } __schema { types { name fields { name type { name } } } } }", {}],
+    [
+      "a type, by a fragment",
+      '{ ...Q } fragment Q on Query { tree { names } one: __type(name: "Query") { fields { type { name ofType { name } } } } }',
+      {},
+    ],
   ])("trees that nothing below resolves: %s", async (_what, text, variables) => {
     const { data } = await expectSame(text, variables);
     expect(JSON.stringify(data)).toBe(JSON.stringify(await plainly(text, variables)));

@@ -1,3 +1,11 @@
+import { readFile } from "node:fs/promises";
+import {
+  buildClientSchema,
+  getIntrospectionQuery,
+  type IntrospectionQuery,
+  lexicographicSortSchema,
+  printSchema,
+} from "graphql";
 import { serverAudits } from "graphql-http";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Product, startProduct } from "../support/product.js";
@@ -54,6 +62,16 @@ test.each(["with a key", "without one"])(
 
 test("the audit finds nothing at all of a client that says that it is no forged request", async () => {
   expect(await findings({ "apollo-require-preflight": "1" })).toEqual([]);
+});
+
+test("the schema that is told is schema.graphql, however often it was asked for", async () => {
+  const committed = await readFile(new URL("../../schema.graphql", import.meta.url), "utf8");
+  const query = getIntrospectionQuery({ inputValueDeprecation: true, specifiedByUrl: true });
+  const post = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ query }) };
+  for (let time = 0; time < 5; time++) {
+    const { data } = (await (await ask(post)).json()) as { data: IntrospectionQuery };
+    expect(`${printSchema(lexicographicSortSchema(buildClientSchema(data)))}\n`).toBe(committed);
+  }
 });
 
 test.each([
