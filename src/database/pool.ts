@@ -107,6 +107,8 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
   #failure: Error | undefined;
   /** A statement still has no answer: nothing sent after it would get one either. */
   #isSilent = false;
+  /** The connection was given back: it is somebody else's. */
+  #hasEnded = false;
 
   constructor(client: PoolClient, preamble: Preamble, options: PoolOptions<D>) {
     this.#client = client;
@@ -147,20 +149,24 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
     } catch (error) {
       throw driverErrorOf(error);
     }
-    this.#client.release();
+    this.#giveBack();
   }
 
-  /** Never throws: a connection that cannot roll back is thrown away, and the server rolls back for it. */
+  /**
+   * Never throws: a connection that cannot roll back is thrown away, and the server rolls back for it. Takes nothing back of what is
+   * committed, so that whoever has something to do after a commit may fail there like anywhere else.
+   */
   async rollback(): Promise<void> {
+    if (this.#hasEnded) return;
     if (this.#isSilent) {
-      this.#client.release(true);
+      this.#giveBack(true);
       return;
     }
     try {
       await this.#send({ text: "rollback" });
-      this.#client.release();
+      this.#giveBack();
     } catch {
-      this.#client.release(true);
+      this.#giveBack(true);
     }
   }
 
@@ -169,8 +175,14 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
    * same piece.
    */
   leave(): void {
+    if (this.#hasEnded) return;
     this.#send({ text: "rollback" }).catch(() => undefined);
-    this.#client.release();
+    this.#giveBack();
+  }
+
+  #giveBack(isBroken = false): void {
+    this.#hasEnded = true;
+    this.#client.release(isBroken);
   }
 
   /**
@@ -178,6 +190,7 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
    * V8's old objects for each statement, which keeps alive all that waits for it (docs/decisions/0051).
    */
   #send<Row extends QueryResultRow>(query: QueryConfig, statement?: string): Promise<QueryResult<Row>> {
+    if (this.#hasEnded) return Promise.reject(new Error("The transaction has ended"));
     const { stream } = this.#client.connection;
     // What is sent in one go, such as BEGIN and the first statement, leaves in one piece.
     stream.cork();

@@ -84,3 +84,25 @@ test("who waits for a connection past the limit fails, and the next one gets it 
   await held.commit();
   expect(await pool.transaction(BEGIN, (session) => session.run(ask()))).toEqual([{ one: 1 }]);
 });
+
+test("a transaction that has ended takes no statements and is not ended again: its connection is somebody else's", async () => {
+  const { pool } = await poolThroughProxy();
+  const which = defineStatement<"events", [], { id: string }>(
+    "events",
+    "test.which",
+    "select pg_current_xact_id()::text as id",
+  );
+  const ended = await pool.begin(BEGIN);
+  await ended.run(ask());
+  await ended.commit();
+  const next = await pool.begin(BEGIN);
+  const before = await next.run(which());
+  await ended.rollback();
+  ended.leave();
+  await expect(ended.run(ask())).rejects.toThrow("The transaction has ended");
+  await expect(ended.commit()).rejects.toThrow("The transaction has ended");
+  expect(pool.usage).toEqual({ total: 1, idle: 0, waiting: 0 });
+  expect(await next.run(which())).toEqual(before);
+  await next.commit();
+  expect(pool.usage).toEqual({ total: 1, idle: 1, waiting: 0 });
+});
