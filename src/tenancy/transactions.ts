@@ -145,18 +145,19 @@ export class TenantReads<D extends DatabaseName> implements Session<D> {
     // An answer may be ready before all that was begun for it: a part that failed can make the rest useless.
     if (this.#ended) throw new AbandonedWork("The request that these reads belong to has ended");
     const begun = (this.#transaction ??= this.#begin());
+    const transaction = await begun.catch((error: unknown) => {
+      // Whoever waited for it is told so: one wait for each of them, one after the other, would hold the request up for minutes.
+      if (this.#transaction === begun) this.#transaction = undefined;
+      throw error;
+    });
     try {
-      const transaction = await begun;
       return await transaction.run(statement);
     } catch (error) {
       // Its answers come in order: who finds the transaction still there was the first to fail.
       const isFirst = this.#transaction === begun;
       if (isFirst) {
         this.#transaction = undefined;
-        this.#failed = begun.then(
-          (transaction) => transaction.rollback(),
-          () => undefined,
-        );
+        this.#failed = transaction.rollback();
       }
       await this.#failed;
       if (isFirst) throw error;

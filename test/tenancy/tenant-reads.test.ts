@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
+import { DatabaseUnreachable } from "../../src/database/database-away.js";
 import { Pool } from "../../src/database/pool.js";
 import { defineStatement } from "../../src/database/statement.js";
 import { TenantReads } from "../../src/tenancy/transactions.js";
@@ -119,6 +120,26 @@ test("a statement that fails does not take those with it that were sent behind i
   expect(last).toMatchObject({ status: "fulfilled", value: [{ value: 3, tenant: tenantId }] });
   expect(next).toMatchObject([{ value: 4, tenant: tenantId }]);
   expect(pool.usage).toEqual({ total: 1, idle: 1, waiting: 0 });
+});
+
+test("what waits for a connection that is not to be had fails together, and the next one is tried for again", async () => {
+  const sockets: Socket[] = [];
+  const database = createServer((socket) => sockets.push(socket.on("error", () => undefined)));
+  await once(database.listen(0, "127.0.0.1"), "listening");
+  const url = `postgres://nobody@127.0.0.1:${(database.address() as AddressInfo).port}/silent`;
+  const pool = new Pool({ database: "events", url, maxConnections: 5, ...COMMON, waitTimeoutMs: 100 });
+  onTestFinished(async () => {
+    await pool.stop();
+    for (const socket of sockets) socket.destroy();
+    await once(database.close(), "close");
+  });
+  const reads = new TenantReads(pool, newTenantId());
+  const answers = await Promise.allSettled(Array.from({ length: 20 }, (_, value) => reads.run(see(value))));
+  expect(answers.every(({ status }) => status === "rejected")).toBe(true);
+  expect(sockets).toHaveLength(1);
+  await expect(reads.run(see(0))).rejects.toBeInstanceOf(DatabaseUnreachable);
+  expect(sockets).toHaveLength(2);
+  await reads.end();
 });
 
 test("what is asked for while the transaction of a failed statement ends is waited for by the end of the request", async () => {
