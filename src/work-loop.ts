@@ -16,13 +16,15 @@ const MAX_BACKOFF_MS = 10_000;
 
 /**
  * Does a piece of work again and again: at once while there is more, after a rest when there is none, after a growing,
- * jittered pause when it fails. It polls, so that it needs no notification that could be lost; wake() ends a rest early.
+ * jittered pause when it fails. It polls, so that it needs no notification that could be lost; wake() ends a rest early, but not the
+ * pause after a failure: that there is more to do makes nothing whole.
  */
 export class WorkLoop {
   readonly #options: WorkLoopOptions;
   readonly #running: Promise<void>;
   #stopped = false;
   #endRest: (() => void) | undefined;
+  #isPausing = false;
 
   constructor(options: WorkLoopOptions) {
     this.#options = options;
@@ -30,13 +32,13 @@ export class WorkLoop {
   }
 
   wake(): void {
-    this.#endRest?.();
+    if (!this.#isPausing) this.#endRest?.();
   }
 
   /** Finishes the piece in hand and resolves. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.wake();
+    this.#endRest?.();
     await this.#running;
   }
 
@@ -51,7 +53,9 @@ export class WorkLoop {
         if (!more) await this.#rest(Math.max(idleMs, restFactor * (performance.now() - began)));
       } catch (error) {
         log.error({ err: error, loop: name, retryInMs: backoffMs }, "work failed and will be tried again");
+        this.#isPausing = true;
         await this.#rest(backoffMs * (0.5 + Math.random()));
+        this.#isPausing = false;
         backoffMs = Math.min(backoffMs * 2, MAX_BACKOFF_MS);
       }
     }
