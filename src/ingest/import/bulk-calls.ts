@@ -19,8 +19,8 @@ export interface BulkCallsOptions extends BulkOptions {
 
 export class BulkCalls {
   readonly #options: BulkCallsOptions;
-  /** In the order of the file, from the first that is not stored; the stored ones behind it wait for it. */
-  readonly #unsettled: { readonly batch: Batch; isStored: boolean }[] = [];
+  /** In the order of the file, from the first that is not stored; the stored ones behind it wait for it, without their events. */
+  readonly #unsettled: { readonly lastLine: number; isStored: boolean }[] = [];
   readonly #inFlight = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | null = null;
   #durableThroughLine = 0;
@@ -66,7 +66,7 @@ export class BulkCalls {
 
   /** Never rejects: the first failure is kept for the next send or finish. */
   async #deliver(batch: Batch): Promise<void> {
-    const entry = { batch, isStored: false };
+    const entry = { lastLine: batch.lines.at(-1) ?? 0, isStored: false };
     this.#unsettled.push(entry);
     try {
       this.#options.onAnswer(batch, await acceptBulk(this.#options, batch.events));
@@ -76,7 +76,7 @@ export class BulkCalls {
       if (!(this.#options.signal?.aborted === true && isPassing(error))) this.#failure ??= { error };
     }
     while (this.#unsettled[0]?.isStored === true) {
-      this.#durableThroughLine = this.#unsettled.shift()?.batch.lines.at(-1) ?? this.#durableThroughLine;
+      this.#durableThroughLine = this.#unsettled.shift()?.lastLine ?? this.#durableThroughLine;
     }
   }
 }
