@@ -63,7 +63,10 @@ export async function recordBatch(
     await appendToLog(session, others);
     const changes = await applyToStates(session, fresh);
     const links = await applyToLinks(session, changes, options.maxLinksPerCampaign);
-    const met = changes.flatMap((change) => (change.isNew ? change.events.slice(0, 1) : []));
+    // Once a campaign, by the first event that has the address: a source may name a recipient by the key before.
+    const met = changes.flatMap((change) =>
+      change.isNew ? (change.events.find(({ event }) => event.address !== undefined) ?? []) : [],
+    );
     const messages = messagesOf(rows, fresh, changes, links);
     await Promise.all([
       rememberAddresses(session, met),

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { defineStatement } from "../../src/database/statement.js";
+import { textOfRecipientKey } from "../../src/events/event-key.js";
 import { LANES } from "../../src/events/outbox.js";
 import type { TenantId } from "../../src/ids.js";
 import { writeAsTenant } from "../../src/tenancy/transactions.js";
@@ -39,6 +40,29 @@ test("one event in, one number out", async () => {
   expect(answer).toMatchObject({ acceptedCount: 1, refused: [] });
   await pipeline.settled();
   expect(await totals(tenantId)).toMatchObject([{ name: "spring", sent: 1, unique_sent: 1, delivered: 0 }]);
+});
+
+const readAddresses = defineStatement<"events", [TenantId], { address: string }>(
+  "events",
+  "test.read_addresses",
+  "select address from recipients where tenant_id = $1 order by address",
+);
+
+test("an address is remembered by the first event that has it, also where one before it names the recipient by the key", async () => {
+  const tenantId = await pipeline.createTenant();
+  const key = textOfRecipientKey(pipeline.recipientKeys.keyOf(tenantId, "ann@example.com"));
+  const occurredAt = "2026-11-01T10:00:00Z";
+  await pipeline.intake.accept({
+    tenantId,
+    lane: LANES.LIVE,
+    events: [
+      { type: "SENT", campaignExternalId: "spring", recipient: key, occurredAt },
+      { type: "DELIVERED", campaignExternalId: "spring", recipient: "ann@example.com", occurredAt },
+    ],
+  });
+  await pipeline.settled();
+  const found = await writeAsTenant(pipeline.events, tenantId, (session) => session.run(readAddresses(tenantId)));
+  expect(found).toEqual([{ address: "ann@example.com" }]);
 });
 
 test("an event id counts once per tenant, also when it comes again with another time", async () => {
