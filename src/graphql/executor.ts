@@ -7,7 +7,7 @@
  * compiled when it comes for the third time, and never where its size as code passes a limit or it asks for the schema.
  *
  * Variables are coerced before (coerce-variables.ts), with errors that name the place that is wrong; the compiled function gets
- * them as they are.
+ * them as they are, unless it would get them wrong (variable-uses.ts).
  */
 import {
   BREAK,
@@ -28,6 +28,7 @@ import { coerceVariables } from "./coerce-variables.js";
 import { compiledSize } from "./compiled-size.js";
 import { hasConditions, plainTreeInfo, withPlainTreesAsLeaves } from "./plain-trees.js";
 import { JsonObjectScalar } from "./scalars.js";
+import { variableUses } from "./variable-uses.js";
 
 export interface Execution {
   readonly document: DocumentNode;
@@ -67,7 +68,11 @@ interface Compiled {
   /** Null where it cannot or should not be compiled. */
   readonly query: CompiledQuery | null;
   readonly fields: number;
+  /** The variables without which graphql-js has to execute it. */
+  readonly neededVariables: readonly string[];
 }
+
+const NOT_COMPILED: Compiled = { query: null, fields: 0, neededVariables: [] };
 
 export function createExecutor(options: ExecutorOptions): Execute {
   const { schema, compileAt = DEFAULT_COMPILE_AT, maxKeptFields = DEFAULT_MAX_KEPT_FIELDS } = options;
@@ -77,27 +82,27 @@ export function createExecutor(options: ExecutorOptions): Execute {
     sizeCalculation: ({ compiled }) => FIELDS_PER_DOCUMENT + (compiled?.fields ?? 0),
   });
 
-  function compiledOf({ document, operation, operationName, documentHash }: Execution): CompiledQuery | null {
-    if (operation === null) return null;
+  function compiledOf({ document, operation, operationName, documentHash }: Execution): Compiled {
+    if (operation === null) return NOT_COMPILED;
     const key = `${documentHash}${operationName ?? ""}`;
     let entry = known.get(key);
     if (entry === undefined) known.set(key, (entry = { executions: 0, compiled: undefined }));
-    if (++entry.executions < compileAt) return null;
-    if (entry.compiled !== undefined) return entry.compiled.query;
+    if (++entry.executions < compileAt) return NOT_COMPILED;
+    if (entry.compiled !== undefined) return entry.compiled;
     const compiled = compile(schemas, document, operation);
     // Another object: the same one would not be weighed anew.
     known.set(key, { ...entry, compiled });
-    return compiled.query;
+    return compiled;
   }
 
   return (execution) => {
     const { document, operation, operationName, variables, contextValue } = execution;
-    const compiled = compiledOf(execution);
-    if (compiled === null || operation === null) {
-      return execute({ schema, document, operationName, variableValues: variables, contextValue });
-    }
+    const plainly = () => execute({ schema, document, operationName, variableValues: variables, contextValue });
+    const { query: compiled, neededVariables } = compiledOf(execution);
+    if (compiled === null || operation === null) return plainly();
     const { coerced, errors } = coerceVariables(schema, operation, variables);
     if (errors !== undefined) return { errors };
+    if (neededVariables.some((name) => coerced[name] === undefined || coerced[name] === null)) return plainly();
     const result = compiled.query(undefined, contextValue, coerced);
     return isPromise(result) ? result.then(withOwnErrors) : withOwnErrors(result);
   };
@@ -113,15 +118,18 @@ function compile(
   document: DocumentNode,
   operation: OperationDefinitionNode,
 ): Compiled {
-  const fields = compiledSize(schema, document, operation, MAX_COMPILED_FIELDS);
-  const executed = withCoercedVariables(document, operation);
-  if (fields > MAX_COMPILED_FIELDS || asksForSchema(executed)) return { query: null, fields: 0 };
-  const compiled = compileQuery(hasConditions(executed) ? schema : treesAsLeaves, executed, operation.name?.value, {
+  const fragments = document.definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION);
+  const asked: DocumentNode = { ...document, definitions: [operation, ...fragments] };
+  const fields = compiledSize(schema, asked, operation, MAX_COMPILED_FIELDS);
+  const { canBeCompiled, needed } = variableUses(schema, asked, operation);
+  if (fields > MAX_COMPILED_FIELDS || asksForSchema(asked) || !canBeCompiled) return NOT_COMPILED;
+  const executed: DocumentNode = { ...document, definitions: [withCoercedVariables(operation), ...fragments] };
+  const compiled = compileQuery(hasConditions(asked) ? schema : treesAsLeaves, executed, operation.name?.value, {
     resolverInfoEnricher: plainTreeInfo(schema),
     // By place in the document, as a fragment may be spread where it is skipped and where it is not.
     useExperimentalPathBasedSkipInclude: true,
   });
-  return isCompiledQuery(compiled) ? { query: compiled, fields } : { query: null, fields: 0 };
+  return isCompiledQuery(compiled) ? { query: compiled, fields, neededVariables: needed } : NOT_COMPILED;
 }
 
 /** What is compiled runs over a schema that nobody is to see: trees are leaves in it. */
@@ -137,12 +145,11 @@ function asksForSchema(document: DocumentNode): boolean {
   return asks;
 }
 
-/** The operation alone, with its fragments, whose variables are taken as they come: of a scalar that lets everything in. */
-function withCoercedVariables(document: DocumentNode, operation: OperationDefinitionNode): DocumentNode {
+/** Whose variables are taken as they come: of a scalar that lets everything in. */
+function withCoercedVariables(operation: OperationDefinitionNode): OperationDefinitionNode {
   const type = { kind: Kind.NAMED_TYPE, name: { kind: Kind.NAME, value: JsonObjectScalar.name } } as const;
   const variableDefinitions = operation.variableDefinitions?.map(({ kind, variable }) => ({ kind, variable, type }));
-  const fragments = document.definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION);
-  return { ...document, definitions: [{ ...operation, variableDefinitions }, ...fragments] };
+  return { ...operation, variableDefinitions };
 }
 
 /** Its errors made anew as graphql-js's: those of graphql-jit cannot be given extensions. */

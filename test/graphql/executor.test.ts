@@ -29,7 +29,7 @@ const SCHEMA = buildSchema(`
   type Owner { id: ID! pets(first: Int): [Animal!]! oldest: Animal! broken: Int! late: Float maybe: [Int] }
   type Leaf { count: Int! mood: Mood share: Float }
   type Branch { leaf: Leaf! leaves: [Leaf!]! rows: [[Leaf]] bare: Leaf names: [String!] at: JSONObject }
-  type Query { tree: Branch! trees(first: Int! = 2, later: Boolean = true): [Branch!] wood: Branch owner(id: ID!): Owner owners(nested: Nested): [Owner] animal(mood: Mood): Animal echo(value: JSONObject): JSONObject }
+  type Query { tree: Branch! trees(first: Int! = 2, later: Boolean = true): [Branch!] wood: Branch owner(id: ID!): Owner owners(nested: Nested): [Owner] animal(mood: Mood): Animal echo(value: JSONObject): JSONObject told(nested: Nested, moods: [Mood!], all: [Nested!], few: [[Int]], value: JSONObject, first: Int! = 2, text: String): JSONObject }
   type Mutation { push(value: Int!): Int! fail: Int }
 `);
 
@@ -75,6 +75,8 @@ const RESOLVERS: Resolvers = {
     ],
     animal: (_source, { mood }: { mood?: string }) => (mood === "BAD" ? cat : dog),
     echo: (_source, { value }: { value?: unknown }) => value,
+    // With what was given apart from what was left out.
+    told: (_source, args) => args,
   },
   Mutation: {
     push: async (_source, { value }: { value: number }, order) => order.push(value),
@@ -156,6 +158,44 @@ describe("a compiled operation answers as graphql-js does", () => {
     ],
   ])("%s", async (_what, text, variables) => {
     await expectSame(text, variables);
+  });
+
+  test.each([
+    ["left out, in an object", "query ($m: Mood) { told(nested: { deep: 1, mood: $m }) }", {}],
+    ["null, in an object", "query ($m: Mood) { told(nested: { deep: 1, mood: $m }) }", { m: null }],
+    ["given, in an object", "query ($m: Mood) { told(nested: { deep: 1, mood: $m }) }", { m: "BAD" }],
+    ["left out, with a default, in an object", "query ($m: Mood = BAD) { told(nested: { deep: 1, mood: $m }) }", {}],
+    ["null where an object must have a value", "query ($d: Int = 1) { told(nested: { deep: $d }) }", { d: null }],
+    ["given where an object must have a value", "query ($d: Int = 1) { told(nested: { deep: $d }) }", { d: 3 }],
+    ["null where a list must hold none", "query ($m: Mood = BAD) { told(moods: [GOOD, $m]) }", { m: null }],
+    ["left out, in a list", "query ($n: Int) { told(few: [[1, $n], [$n]]) }", {}],
+    ["in a list within an object", "query ($n: Int!) { told(nested: { deep: $n, list: [$n, 2] }) }", { n: 5 }],
+    [
+      "null in a list within an object in a list",
+      "query ($n: Int = 1) { told(all: [{ deep: 1, list: [$n] }]) }",
+      { n: null },
+    ],
+    ["an object for a list of them", "query ($n: Int!, $m: Mood) { told(all: { deep: $n, mood: $m }) }", { n: 5 }],
+    [
+      "in a scalar's literal",
+      "query ($t: String) { told(value: { plan: $t, list: [$t], deep: { er: $t } }) }",
+      { t: "pro" },
+    ],
+    ["left out, in a scalar's literal", "query ($t: String) { told(value: { plan: $t, list: [$t] }) }", {}],
+    ["null where an argument must have a value", "query ($n: Int) { told(first: $n) }", { n: null }],
+    ["left out where an argument has a default", "query ($n: Int) { told(first: $n) }", {}],
+    ["left out, of an argument", "query ($t: String) { told(text: $t) }", {}],
+    ["null, of an argument", "query ($t: String) { told(text: $t) }", { t: null }],
+    ["named like what every object has", "query ($toString: Int) { told(first: $toString) }", {}],
+    [
+      "named like what every object has, and given",
+      "query ($constructor: String, $__proto__: Int) { told(text: $constructor, few: [[$__proto__]]) }",
+      { constructor: "a" },
+    ],
+    ["by a fragment", "query ($m: Mood) { ...Q } fragment Q on Query { told(nested: { deep: 1, mood: $m }) }", {}],
+  ])("a variable %s", async (_what, text, variables) => {
+    const { data } = await expectSame(text, variables);
+    expect(JSON.stringify(data ?? null)).toBe(JSON.stringify((await plainly(text, variables)) ?? null));
   });
 
   test.each([
@@ -277,6 +317,65 @@ describe("a compiled operation answers as graphql-js does", () => {
         await expectSame(text, { yes, n, of });
       }),
       { numRuns: Math.min(PROPERTY_RUNS, 100) },
+    );
+  });
+
+  test("random arguments, with variables at any place, given or null or left out", async () => {
+    const VARIABLES = {
+      int: "Int",
+      five: "Int = 5",
+      sure: "Int!",
+      mood: "Mood",
+      bad: "Mood = BAD",
+      text: "String",
+      any: "JSONObject",
+    };
+    const oneOf = (...texts: string[]) => fc.constantFrom(...texts);
+    const int = oneOf("1", "null", "$int", "$five", "$sure");
+    const mood = oneOf("GOOD", "null", "$mood", "$bad");
+    const listOf = (item: fc.Arbitrary<string>) =>
+      fc.array(item, { maxLength: 3 }).map((items) => `[${items.join(", ")}]`);
+    const nested = fc
+      .tuple(int, fc.option(mood, { nil: null }), fc.option(fc.oneof(listOf(int), int), { nil: null }))
+      .map(
+        ([deep, feeling, list]) =>
+          `{ deep: ${deep}${feeling === null ? "" : ` mood: ${feeling}`}${list === null ? "" : ` list: ${list}`} }`,
+      );
+    const value = fc.oneof(
+      oneOf("null", "$any", "{}", "{ a: 1, b: [true, null] }", "{ a: $text }", "{ a: { b: [$int] } }"),
+    );
+    const values: Record<string, fc.Arbitrary<string>> = {
+      nested: fc.oneof(nested, oneOf("null")),
+      moods: fc.oneof(listOf(mood), mood),
+      all: fc.oneof(listOf(nested), nested),
+      few: fc.oneof(listOf(fc.oneof(listOf(int), int)), int),
+      value,
+      first: int,
+      text: oneOf('"a"', "null", "$text"),
+    };
+    const given = fc.record(
+      {
+        int: fc.constantFrom(7, null),
+        five: fc.constantFrom(7, null),
+        mood: fc.constantFrom("GOOD", null),
+        bad: fc.constantFrom("GOOD", null),
+        text: fc.constantFrom("b", null),
+        any: fc.constantFrom({ c: [1, null] }, null),
+      },
+      { requiredKeys: [] },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.record(values, { requiredKeys: [] }), given, async (args, variables) => {
+        const written = Object.entries(args).map(([name, literal]) => `${name}: ${literal}`);
+        const used = Object.entries(VARIABLES).filter(([name]) => written.some((each) => each.includes(`$${name}`)));
+        const definitions = used.map(([name, type]) => `$${name}: ${type}`).join(", ");
+        const field = written.length === 0 ? "told" : `told(${written.join(" ")})`;
+        const text = `query ${definitions === "" ? "" : `(${definitions})`} { ${field} }`;
+        // Null where none may be.
+        fc.pre(validate(SCHEMA, parse(text)).length === 0);
+        await expectSame(text, { ...variables, sure: 9 });
+      }),
+      { numRuns: Math.min(PROPERTY_RUNS, 300) },
     );
   });
 });
