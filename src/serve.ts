@@ -13,6 +13,7 @@ import type { Config } from "./config.js";
 import { createIntake } from "./create-intake.js";
 import { answers as databaseAnswers } from "./tenancy/answers.js";
 import { DocumentDirectory } from "./documents/document-directory.js";
+import { outliveAbandonedFields } from "./graphql/abandoned-fields.js";
 import { createApolloServer } from "./graphql/apollo-server.js";
 import { RequestContext } from "./graphql/context.js";
 import { documentLimitsOf } from "./graphql/document-faults.js";
@@ -142,8 +143,10 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
     release: (context) => context.end(),
   });
   await registerGraphiql(app, { assetsDir: path.join(import.meta.dirname, "graphiql") });
+  const endOutliving = outliveAbandonedFields(log);
   const stop = async (): Promise<void> => {
     await stopServer(app, config.shutdownTimeoutMs);
+    endOutliving();
     await apollo.stop();
     await inbox.stop();
     await Promise.all([keyUse.stop(), keyTallies.stop(), budgets?.stop()]);
