@@ -203,8 +203,8 @@ export function createApolloServer(options: ApolloOptions): ApolloServer<Request
   return new HttpApolloServer({
     schema,
     introspection: true,
-    // Mutations by POST only, and no simple requests from other sites' pages.
-    csrfPrevention: true,
+    // Mutations by POST only, and no simple requests from other sites' pages: a page that sends a key is asked about it first.
+    csrfPrevention: { requestHeaders: ["authorization", "apollo-require-preflight", "x-apollo-operation-name"] },
     allowBatchedHttpRequests: false,
     persistedQueries: { cache: persistedQueries, ttl: null },
     documentStore: new ParsedDocuments(),

@@ -30,11 +30,15 @@ export function formatError(log: Logger, requests: RequestsOfErrors) {
     const place = { ...(locations !== undefined && { locations }), ...(path !== undefined && { path }) };
     const known = publicErrorOf(error);
     if (known !== null) {
-      if (known.cause !== undefined) log.warn({ err: known.cause, code: known.code }, known.message);
+      // What a caller did wrong is the caller's to read.
+      if (known.cause !== undefined && ERROR_CATALOGUE[known.code].status >= 500) {
+        log.warn({ err: known.cause, code: known.code }, known.message);
+      }
       return { message: known.message, ...place, extensions: extensionsOf(known) };
     }
     const code =
-      APOLLO_CODES[String(formatted.extensions?.["code"])] ?? (isRefusedCall(thrown) ? "BAD_INPUT" : undefined);
+      APOLLO_CODES[String(formatted.extensions?.["code"])] ??
+      (isRefusedCall(thrown) || isRefusedArgument(thrown) ? "BAD_INPUT" : undefined);
     if (code !== undefined && (error instanceof GraphQLError || thrown instanceof GraphQLError)) {
       return { message: formatted.message, ...place, extensions: { code } };
     }
@@ -54,6 +58,15 @@ function isRefusedCall(thrown: unknown): boolean {
   const { originalError } = thrown;
   // What a scalar said to a variable's value.
   return originalError === undefined || originalError instanceof GraphQLError;
+}
+
+/**
+ * A null that a variable brought where none may be, which a document can hold that is valid: the variable has a default, or the
+ * argument. graphql-js refuses the field's arguments with an error that has nothing to tell it by but its words.
+ */
+function isRefusedArgument(thrown: unknown): boolean {
+  if (!(thrown instanceof GraphQLError) || !(thrown.originalError instanceof GraphQLError)) return false;
+  return thrown.originalError.path === undefined && thrown.message.startsWith('Argument "');
 }
 
 function publicErrorOf(error: unknown): PublicError | null {

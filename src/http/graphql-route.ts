@@ -124,7 +124,8 @@ async function answer<Context extends BaseContext>(
     for (const [name, value] of headers) reply.header(name, value);
     // Parts that follow later (@defer, subscriptions) are not in the schema.
     if (body.kind !== "complete") throw new Error("An answer in parts was not asked for");
-    place?.keep({ contentType: headers.get("content-type") ?? "", body: body.string });
+    // A refusal is not the answer to anything: not even where the operation was executed before it, as for a type that nobody writes.
+    if ((status ?? 200) === 200) place?.keep({ contentType: headers.get("content-type") ?? "", body: body.string });
     const told = tell?.(context) ?? null;
     return reply
       .code(status ?? 200)

@@ -13,7 +13,7 @@ import { withoutCost } from "../support/told-cost.js";
 
 /**
  * The three that ask by GET without a header of their own, as any page may make a browser do: refused, as the answer to one
- * could be a mutation's or could be timed. With such a header they are answered; the last test asks them so.
+ * could be a mutation's or could be timed. With such a header, as a key's is, they are answered.
  */
 const FORBIDDEN_TO_PAGES = ["5A70", "D6D5", "6A70"];
 
@@ -49,16 +49,14 @@ const ask = (init: RequestInit & { search?: string }) =>
     headers: { authorization: `Bearer ${key}`, ...(init.headers as Record<string, string>) },
   });
 
-test.each(["with a key", "without one"])(
-  "the audit of GraphQL over HTTP finds nothing, %s, but what the guard against forged requests forbids",
-  async (who) => {
-    const headers: Record<string, string> = who === "with a key" ? { authorization: `Bearer ${key}` } : {};
-    const expected = FORBIDDEN_TO_PAGES.map((id) => ({ id, status: "notice" }));
-    expect((await findings(headers)).toSorted((a, b) => a.id.localeCompare(b.id))).toEqual(
-      expected.toSorted((a, b) => a.id.localeCompare(b.id)),
-    );
-  },
-);
+test("the audit of GraphQL over HTTP finds nothing where a key is sent", async () => {
+  expect(await findings({ authorization: `Bearer ${key}` })).toEqual([]);
+});
+
+test("without a key it finds nothing but what the guard against forged requests forbids", async () => {
+  const expected = FORBIDDEN_TO_PAGES.toSorted().map((id) => ({ id, status: "notice" }));
+  expect((await findings({})).toSorted((a, b) => a.id.localeCompare(b.id))).toEqual(expected);
+});
 
 test("the audit finds nothing at all of a client that says that it is no forged request", async () => {
   expect(await findings({ "apollo-require-preflight": "1" })).toEqual([]);
@@ -93,6 +91,50 @@ test.each([
     const told = JSON.parse(withoutCost(await answer.text())) as unknown;
     expect(told).toEqual({ errors: [expect.objectContaining({ extensions: { code: "BAD_INPUT" } })] });
   }
+});
+
+test("a type that nobody writes is a 406, however often it is asked for", async () => {
+  const headers = { accept: "text/html", "content-type": "application/json" };
+  const body = JSON.stringify({ query: "{ campaigns(first: 1) { totalCount } }" });
+  for (let time = 0; time < 4; time++) expect((await ask({ method: "POST", headers, body })).status).toBe(406);
+});
+
+test("a null that a variable brings where none may be is BAD_INPUT, at the same place however often it comes", async () => {
+  const query = `query ($basis: Basis) {
+    kpis(range: { from: "2026-10-01T00:00:00Z", to: "2026-11-01T00:00:00Z" }, basis: $basis) { metrics { sent { unique } } }
+  }`;
+  const body = JSON.stringify({ query, variables: { basis: null } });
+  for (let time = 0; time < 4; time++) {
+    const answer = await ask({ method: "POST", headers: { "content-type": "application/json" }, body });
+    expect(answer.status).toBe(400);
+    expect(JSON.parse(withoutCost(await answer.text()))).toMatchObject({
+      errors: [
+        {
+          message: 'Argument "basis" of non-null type "Basis!" must not be null.',
+          locations: [{ line: 2, column: 86 }],
+          path: ["kpis"],
+          extensions: { code: "BAD_INPUT" },
+        },
+      ],
+    });
+  }
+});
+
+test.each([
+  ["a DateTime", '{ kpis(range: { from: "x", to: "2026-11-01T00:00:00Z" }) { timeZone } }', 23],
+  [
+    "a TimeZone",
+    '{ campaigns { nodes { series(granularity: DAY, timeZone: "Mars", range: { from: "2026-10-01T00:00:00Z", to: "2026-11-01T00:00:00Z" }) { start } } } }',
+    58,
+  ],
+])("%s in a document that is none is told with its place", async (_what, query, column) => {
+  const answer = await ask({
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ query }),
+  });
+  const { errors } = (await answer.json()) as { errors: readonly unknown[] };
+  expect(errors).toContainEqual(expect.objectContaining({ locations: [{ line: 1, column }] }));
 });
 
 test("an error of a resolver that leaves no data, and a call that is not well-formed, keep their status in plain JSON", async () => {
