@@ -263,15 +263,29 @@ class Drawer {
     if (value === null || value === undefined) return "null";
     if (Array.isArray(value)) {
       const inner = isListType(nullable) ? nullable.ofType : nullable;
-      return `[${value.map((item) => this.#literal(item, inner)).join(", ")}]`;
+      return `[${value.map((item) => this.#member(item, inner)).join(", ")}]`;
     }
     if (typeof value === "object") {
       const fields = isInputObjectType(nullable) ? nullable.getFields() : {};
       const members = Object.entries(value).filter(([name]) => /^[A-Za-z_]\w*$/.test(name));
-      return `{ ${members.map(([name, member]) => `${name}: ${this.#literal(member, fields[name]?.type ?? nullable)}`).join(", ")} }`;
+      return `{ ${members.map(([name, member]) => `${name}: ${this.#member(member, fields[name]?.type ?? nullable)}`).join(", ")} }`;
     }
     if (typeof value === "string" && isEnumType(nullable) && /^[A-Z_]+$/.test(value)) return value;
     return JSON.stringify(value);
+  }
+
+  /** Of a list or an object in the document: written there, or by a variable that is given, null or left out. */
+  #member(value: Json, type: GraphQLInputType): string {
+    if (this.#chance(2)) return this.#literal(value, type);
+    const name = `v${this.#declared.length}`;
+    const nullable = getNullableType(type);
+    const hasDefault = isNonNullType(type) && isEnumType(nullable) && this.#chance(2);
+    const declared = hasDefault ? `${nullable.name} = ${nullable.getValues()[0]?.name}` : String(type);
+    this.#declared.push(`$${name}: ${declared}`);
+    const mayBeNull = hasDefault || !isNonNullType(type);
+    if (!mayBeNull || this.#chance(2)) this.variables[name] = value;
+    else if (this.#chance(2)) this.variables[name] = null;
+    return `$${name}`;
   }
 
   /** A character too many or too few. */
