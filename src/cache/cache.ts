@@ -40,15 +40,11 @@ export interface CachedAnswer<T> {
 
 const DEFAULT_MAX_BYTES = 64 * 1024 ** 2;
 
-interface Found {
-  readonly layer: CacheLayer;
-  readonly answer: StoredAnswer;
-}
-
 export class Cache {
   readonly #redis: RedisLayer | null;
   readonly #process: ProcessLayer;
-  readonly #flights = new SingleFlight<Found>();
+  readonly #lookUps = new SingleFlight<StoredAnswer | null>();
+  readonly #loads = new SingleFlight<StoredAnswer>();
   readonly #ttlSeconds: Readonly<Record<TtlClass, number>>;
   readonly #onHit: (layer: CacheLayer) => void;
   readonly #now: () => number;
@@ -61,17 +57,37 @@ export class Cache {
     this.#now = options.now ?? (() => Date.now());
   }
 
-  /** The answer to the key's question, loaded where none is found. Rejects with what `load` throws, which is not kept. */
-  async getOrLoad<T>(key: CacheKey, ttlClass: TtlClass, load: () => Promise<T>): Promise<CachedAnswer<T>> {
+  /**
+   * The answer to the key's question, loaded where none is found. Rejects with what `load` throws, which is not kept.
+   *
+   * `turn` is waited for before a load is begun or shared: whoever needs a turn to load has one already when others, who hold theirs, wait
+   * for the load. Otherwise all turns may be held by those who wait for one that has none.
+   */
+  async getOrLoad<T>(
+    key: CacheKey,
+    ttlClass: TtlClass,
+    load: () => Promise<T>,
+    turn?: () => Promise<void>,
+  ): Promise<CachedAnswer<T>> {
     const place = placeOf(key);
     const { address } = place;
     const kept = this.#process.get(address, this.#now());
-    if (kept !== undefined) return this.#deliver({ layer: "process", answer: kept }, "process");
-    const { joined, result } = this.#flights.run(address, () =>
-      this.#find(place, this.#ttlSeconds[ttlClass] * 1000, load),
+    if (kept !== undefined) return this.#deliver("process", kept);
+    if (this.#redis !== null) {
+      const { joined, result } = this.#lookUps.run(address, () => this.#lookUp(place));
+      const found = await result;
+      if (found !== null) return this.#deliver(joined ? "process" : "redis", found);
+    }
+    if (turn !== undefined) {
+      await turn();
+      // Somebody else may have had it loaded meanwhile.
+      const loaded = this.#process.get(address, this.#now());
+      if (loaded !== undefined) return this.#deliver("process", loaded);
+    }
+    const { joined, result } = this.#loads.run(address, () =>
+      this.#load(place, this.#ttlSeconds[ttlClass] * 1000, load),
     );
-    const found = await result;
-    return this.#deliver(found, joined ? "process" : found.layer);
+    return this.#deliver(joined ? "process" : "miss", await result, { isNew: true });
   }
 
   /** When an answer of this class ends that is made now, in milliseconds since the Unix epoch. */
@@ -79,27 +95,28 @@ export class Cache {
     return this.#now() + this.#ttlSeconds[ttlClass] * 1000;
   }
 
-  async #find(place: Place, ttlMs: number, load: () => Promise<unknown>): Promise<Found> {
-    const { address } = place;
-    const shared = this.#redis === null ? null : readStored(await this.#redis.get(address));
-    if (shared !== null && this.#now() < shared.expiresAt) {
-      this.#process.set(place, shared);
-      return { layer: "redis", answer: shared };
-    }
+  async #lookUp(place: Place): Promise<StoredAnswer | null> {
+    const shared = readStored((await this.#redis?.get(place.address)) ?? null);
+    if (shared === null || this.#now() >= shared.expiresAt) return null;
+    this.#process.set(place, shared);
+    return shared;
+  }
+
+  async #load(place: Place, ttlMs: number, load: () => Promise<unknown>): Promise<StoredAnswer> {
     const value = (await load()) as JsonValue;
     const storedAt = this.#now();
     const answer: StoredAnswer = { storedAt, expiresAt: storedAt + ttlMs, value };
     if (ttlMs > 0) {
       this.#process.set(place, answer);
-      this.#redis?.set(address, JSON.stringify(answer), ttlMs);
+      this.#redis?.set(place.address, JSON.stringify(answer), ttlMs);
     }
-    return { layer: "miss", answer };
+    return answer;
   }
 
-  #deliver<T>({ layer, answer }: Found, counted: CacheLayer): CachedAnswer<T> {
-    this.#onHit(counted);
+  #deliver<T>(layer: CacheLayer, answer: StoredAnswer, { isNew = false } = {}): CachedAnswer<T> {
+    this.#onHit(layer);
     // The clocks of two servers differ a little: what another one stored may seem to be of the future.
-    const ageSeconds = layer === "miss" ? null : Math.max(0, (this.#now() - answer.storedAt) / 1000);
+    const ageSeconds = isNew ? null : Math.max(0, (this.#now() - answer.storedAt) / 1000);
     return { value: answer.value as unknown as T, ageSeconds, expiresAt: answer.expiresAt };
   }
 }

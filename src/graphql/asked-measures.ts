@@ -38,13 +38,18 @@ function workOut({ fieldNodes, fragments }: Asking, within: readonly string[], v
 /** The fields selected under some fields, those in fragments too. */
 function fieldsIn(nodes: readonly FieldNode[], fragments: Fragments): FieldNode[] {
   const found: FieldNode[] = [];
+  // Once each: what is spread twice at every level would be walked through as often as there are ways to it.
+  const visited = new Set<string>();
   const collect = ({ selections }: SelectionSetNode): void => {
     for (const selection of selections) {
       if (selection.kind === Kind.FIELD) found.push(selection);
       else if (selection.kind === Kind.INLINE_FRAGMENT) collect(selection.selectionSet);
       else {
-        const fragment = fragments[selection.name.value];
-        if (fragment !== undefined) collect(fragment.selectionSet);
+        const { value: name } = selection.name;
+        const fragment = fragments[name];
+        if (fragment === undefined || visited.has(name)) continue;
+        visited.add(name);
+        collect(fragment.selectionSet);
       }
     }
   };

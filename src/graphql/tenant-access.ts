@@ -4,6 +4,7 @@ import { holdsScope, type Principal } from "../access/principal.js";
 import type { Scope } from "../access/scope.js";
 import type { Cache, CachedAnswer } from "../cache/cache.js";
 import type { JsonValue } from "../cache/json-value.js";
+import { AbandonedWork } from "../cache/single-flight.js";
 import { ttlClassOf } from "../cache/ttl-class.js";
 import type { CampaignStore } from "../campaigns/campaign-store.js";
 import type { Pool } from "../database/pool.js";
@@ -70,21 +71,27 @@ export class TenantAccess {
   readonly answerLife = new AnswerLife();
   #state: Promise<TenantState> | undefined;
   #slot: Promise<() => void> | undefined;
+  /** One turn for both databases, when the first of them is read or a load is waited for. */
+  readonly #enter = async (): Promise<void> => {
+    // Nobody would give it back.
+    if (this.#hasEnded) throw new AbandonedWork("The request that this load belongs to has ended");
+    await (this.#slot ??= this.services.requestSlots.acquire(this.tenantId));
+  };
+  #hasEnded = false;
 
   constructor(services: Services, principal: Principal) {
     this.services = services;
     this.principal = principal;
     this.tenantId = principal.tenantId;
     this.now = services.now();
-    // One turn for both databases, when the first of them is read.
-    const enter = async (): Promise<void> => void (await (this.#slot ??= services.requestSlots.acquire(this.tenantId)));
-    this.events = new TenantReads(services.events, principal.tenantId, enter);
-    this.metrics = new TenantReads(services.metrics, principal.tenantId, enter);
+    this.events = new TenantReads(services.events, principal.tenantId, this.#enter);
+    this.metrics = new TenantReads(services.metrics, principal.tenantId, this.#enter);
   }
 
   /** Gives the request's connections back. Never throws. */
   async end(): Promise<void> {
     await Promise.all([this.events.end(), this.metrics.end()]);
+    this.#hasEnded = true;
     const release = await this.#slot?.catch(() => undefined);
     release?.();
   }
@@ -111,7 +118,7 @@ export class TenantAccess {
     const { tenantId, services, principal, now } = this;
     const { version } = await services.tenantStates.read(tenantId, { fromNowOn: options.versionFromNowOn === true });
     const key = { tenantId, version, authority: principal.authority, name, args: args as JsonValue };
-    const answer = await services.cache.getOrLoad(key, ttlClassOf(range, now), load);
+    const answer = await services.cache.getOrLoad(key, ttlClassOf(range, now), load, this.#enter);
     this.answerLife.endsBy(answer.expiresAt);
     return answer;
   }

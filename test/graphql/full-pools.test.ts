@@ -35,3 +35,18 @@ test("many more requests than connections are all answered, whichever database e
   expect(answers.filter(({ status }) => status !== 200)).toEqual([]);
   expect(answers.flatMap(({ errors }) => errors ?? [])).toEqual([]);
 });
+
+test("requests that share a load go on, whoever of them holds a turn to read and whoever has none yet", async () => {
+  for (let day = 1; day <= 10; day++) {
+    // Numbers that nobody has asked for before.
+    const kpis = `kpis(range: { from: "2026-08-${String(day).padStart(2, "0")}T00:00:00Z", to: "2026-11-01T00:00:00Z" })`;
+    const numbers = "metrics { sent { total } }";
+    const queries = [
+      `{ ${kpis} { ${numbers} freshness { pendingEvents } } }`,
+      `{ ${kpis} { ${numbers} } }`,
+      `{ ${kpis} { freshness { pendingEvents } ${numbers} } }`,
+    ];
+    const answers = await Promise.all(queries.map((query) => product.graphql(key, query)));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+  }
+});
