@@ -16,7 +16,7 @@ export function costOf(extensions: unknown): Cost | null {
 
 const count = new Intl.NumberFormat("en-US");
 
-/** Such as "Cost 131 of 165 points; 99,869 of 100,000 left". */
+/** Such as "Cost 161 of 196 points; 99,839 of 100,000 left". */
 function tellCost({ requested, actual, throttle }: Cost): string {
   const spent = `Cost ${count.format(actual)} of ${count.format(requested)} points`;
   if (throttle === null) return spent;

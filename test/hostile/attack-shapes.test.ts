@@ -140,6 +140,17 @@ describe("short documents with long answers are refused at once:", () => {
       ),
       /more than 100 aliased/,
     ));
+  test("fragments that spread the next one twice, below what counts which numbers are asked for", async () => {
+    const range = `range: { from: "2026-10-01T00:00:00Z", to: "2026-11-01T00:00:00Z" }`;
+    const fragments = times(
+      40,
+      (n) => `fragment F${n} on Metrics { ${n === 39 ? "from" : `...F${n + 1} ...F${n + 1}`} }`,
+    );
+    // As it stands, and compiled.
+    for (let time = 0; time < 4; time++) {
+      expect((await ask(`{ kpis(${range}) { metrics { ...F0 } } } ${fragments}`)).status).toBe(200);
+    }
+  });
   test("fragments in a circle", () =>
     expectRefused(
       ask("{ viewer { ...A } } fragment A on Viewer { ...B } fragment B on Viewer { ...A }"),

@@ -283,8 +283,8 @@ class Drawer {
     const declared = hasDefault ? `${nullable.name} = ${nullable.getValues()[0]?.name}` : String(type);
     this.#declared.push(`$${name}: ${declared}`);
     const mayBeNull = hasDefault || !isNonNullType(type);
-    if (!mayBeNull || this.#chance(2)) this.variables[name] = value;
-    else if (this.#chance(2)) this.variables[name] = null;
+    const given = mayBeNull ? this.#one<"value" | "null" | "nothing">(["value", "value", "null", "nothing"]) : "value";
+    if (given !== "nothing") this.variables[name] = given === "null" ? null : value;
     return `$${name}`;
   }
 

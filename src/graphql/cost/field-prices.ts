@@ -91,8 +91,8 @@ function bucketsPrice(
   asked: AskedBuckets,
   set: MeasureSet,
   scene: PricingScene,
-): { price: number; buckets: number } {
-  const { rows, buckets } = rollupRows(range, asked, {
+): { price: number; buckets: number; once: number } {
+  const { rows, buckets, emptyYears } = rollupRows(range, asked, {
     rollupZone: scene.zones?.rollupTimeZone ?? null,
     timeZone: scene.zones?.timeZone ?? null,
     maxPoints: scene.maxSeriesPoints,
@@ -103,6 +103,7 @@ function bucketsPrice(
   return {
     price: rows * POINTS.rollupRow * (set.revenue ? 2 : 1) + buckets * measures * POINTS.bucketMeasure,
     buckets,
+    once: POINTS.statement + emptyYears * POINTS.emptyYear,
   };
 }
 
@@ -129,20 +130,24 @@ const campaignSeries: PricedField = {
   priceOf(field, scene) {
     const set = field.measures(["metrics"], viewOf(field.argument("traffic"), field.argument("rates")));
     const asked = { granularity: field.argument("granularity"), zone: field.argument("timeZone") };
-    const { price, buckets } = bucketsPrice(field.argument("range"), asked, set, scene);
-    return { once: POINTS.statement, each: price, rows: buckets, perRow: 0 };
+    const { price, buckets, once } = bucketsPrice(field.argument("range"), asked, set, scene);
+    return { once, each: price, rows: buckets, perRow: POINTS.seriesPoint };
   },
 };
 
-/** Of the fields of `kpis`, whose range and filter stand around them. */
-function kpiField(within: readonly string[], askedOf: (field: AskedField) => AskedBuckets): PricedField {
+/** Of the fields of `kpis`, whose range and filter stand around them. `perPoint`: of each object that it lists. */
+function kpiField(
+  within: readonly string[],
+  askedOf: (field: AskedField) => AskedBuckets,
+  perPoint: number = 0,
+): PricedField {
   return {
     usesZones: true,
     priceOf(field, scene) {
       const set = field.measures(within, viewOf(field.outer("traffic"), field.outer("rates")));
-      const { price, buckets } = bucketsPrice(field.outer("range"), askedOf(field), set, scene);
+      const { price, buckets, once } = bucketsPrice(field.outer("range"), askedOf(field), set, scene);
       const campaigns = campaignsOf(field.outer("filter"), scene);
-      return { once: POINTS.statement + price * campaigns, each: 0, rows: buckets, perRow: 0 };
+      return { once: once + price * campaigns, each: 0, rows: buckets, perRow: perPoint };
     },
   };
 }
@@ -218,10 +223,11 @@ export const FIELD_PRICES: ReadonlyMap<string, PricedField> = new Map(
     }, false),
     "CampaignConnection.totalCount": always({ ...FREE, once: POINTS.statement + POINTS.count }),
     "KpiReport.metrics": kpiField([], () => WHOLE),
-    "KpiReport.series": kpiField(["metrics"], (field) => ({
-      granularity: field.argument("granularity"),
-      zone: field.argument("timeZone"),
-    })),
+    "KpiReport.series": kpiField(
+      ["metrics"],
+      (field) => ({ granularity: field.argument("granularity"), zone: field.argument("timeZone") }),
+      POINTS.seriesPoint,
+    ),
     "KpiReport.comparison": {
       ...comparison,
       priceOf: (field, scene) =>

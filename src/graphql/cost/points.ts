@@ -15,6 +15,10 @@ export const POINTS = {
   rollupRow: 0.1,
   /** A measure of a bucket. */
   bucketMeasure: 0.01,
+  /** A point of a series in the answer, whatever is asked of it. */
+  seriesPoint: 0.05,
+  /** A year in which nothing can lie, of a series by the calendar: where its days begin has to be found out all the same. */
+  emptyYear: 40,
   /** A table of events that is looked into for a page: one for each type that is asked for. */
   eventTable: 10,
   /** A change, with its audit entry. */

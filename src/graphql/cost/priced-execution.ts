@@ -39,7 +39,10 @@ export function createPricedExecution(schema: GraphQLSchema, execute: Execute): 
       return { data: null };
     }
     const result = await execute(execution);
-    if (plan !== null && scene !== null) tenant.cost.settle(Math.min(price, actualPrice(plan, scene, result.data)));
+    // What fails takes along what was read beside it: of what ran, the answer then tells nothing.
+    if (plan !== null && scene !== null && result.errors === undefined) {
+      tenant.cost.settle(Math.min(price, actualPrice(plan, scene, result.data)));
+    }
     return result;
   };
 }

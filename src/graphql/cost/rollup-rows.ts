@@ -17,6 +17,8 @@ export interface AskedBuckets {
 export interface RollupRows {
   readonly rows: number;
   readonly buckets: number;
+  /** Of a series by the calendar: the time in which nothing can lie. */
+  readonly emptyYears: number;
 }
 
 interface Limits {
@@ -30,7 +32,8 @@ interface Limits {
 /** Of events: those before are refused. */
 const FIRST_MOMENT = instantFromMillis(Date.UTC(2000));
 
-const NOTHING: RollupRows = { rows: 0, buckets: 0 };
+const NOTHING: RollupRows = { rows: 0, buckets: 0, emptyYears: 0 };
+const MICROS_PER_YEAR = 365.25 * MICROS_PER_DAY;
 const QUARTERS_OF_A_DAY = 96;
 const DAYS: Readonly<Partial<Record<Granularity, number>>> = { DAY: 1, WEEK: 7, MONTH: 28 };
 const MICROS: Readonly<Partial<Record<Granularity, number>>> = {
@@ -47,18 +50,27 @@ export function rollupRows(range: unknown, { granularity, zone }: AskedBuckets, 
   const to = Math.max(from, Math.min(end, limits.now + MICROS_PER_DAY)) as EpochMicros;
   const quarters = Math.ceil((to - from) / QUARTER_HOUR_MICROS) + (from % QUARTER_HOUR_MICROS === 0 ? 0 : 1);
   const fine = MICROS[granularity as Granularity];
-  if (fine !== undefined) return within(limits, { rows: quarters, buckets: Math.ceil((end - start) / fine) + 1 });
-  if (granularity === null) return { rows: wholeDays(from, to, quarters, limits.rollupZone), buckets: 1 };
+  if (fine !== undefined) {
+    return within(limits, { rows: quarters, buckets: Math.ceil((end - start) / fine) + 1, emptyYears: 0 });
+  }
+  if (granularity === null)
+    return { rows: wholeDays(from, to, quarters, limits.rollupZone), buckets: 1, emptyYears: 0 };
   const length = DAYS[granularity as Granularity];
   if (length === undefined) return NOTHING;
   const bucketsOf = (micros: number): number =>
     Math.ceil((Math.ceil(micros / MICROS_PER_DAY) + 1) / length) + (length === 1 ? 0 : 1);
   const buckets = bucketsOf(end - start);
+  const emptyYears = (end - start - (to - from)) / MICROS_PER_YEAR;
   const isOtherZone = limits.rollupZone !== null && (zone ?? limits.timeZone) !== limits.rollupZone;
-  if (!isOtherZone) return within(limits, { rows: wholeDays(from, to, quarters, limits.rollupZone), buckets });
+  if (!isOtherZone)
+    return within(limits, { rows: wholeDays(from, to, quarters, limits.rollupZone), buckets, emptyYears });
   // Of a bucket that begins within a day of the rollups, a day's worth is read by quarter-hours: all of it where it is a day.
   const atEnds = Math.min(quarters, bucketsOf(to - from) * QUARTERS_OF_A_DAY);
-  return within(limits, { rows: atEnds + (length === 1 ? 0 : Math.ceil((to - from) / MICROS_PER_DAY)), buckets });
+  return within(limits, {
+    rows: atEnds + (length === 1 ? 0 : Math.ceil((to - from) / MICROS_PER_DAY)),
+    buckets,
+    emptyYears,
+  });
 }
 
 /** Days, and the quarter-hours of the first and the last where the range begins or ends within one. */

@@ -229,6 +229,17 @@ test("an answer that is given again costs a point, and tells what is left now", 
   await waitFor(async () => (await post(key, page(7))).status === 429, { what: "it to be throttled" });
 });
 
+test("an answer with errors costs what was requested: what fails takes along what was read beside it", async () => {
+  const key = await newKey();
+  // 1 + (15 + 31 × 0.1 + 0.01) + (15 + 50)
+  const { body, cost } = await post(key, {
+    query: `{ kpis(range: { from: "2026-10-01T00:00:00Z", to: "2026-11-01T00:00:00Z" }) { metrics { sent { unique } } }
+      campaigns(first: 50, after: "of no list") { nodes { name } } }`,
+  });
+  expect(body).toMatchObject({ data: null, errors: [{ extensions: { code: "BAD_CURSOR" } }] });
+  expect(cost).toMatchObject({ requested: 85, actual: 85 });
+});
+
 test("a document that cannot be executed costs a point", async () => {
   const key = await newKey();
   const { headers, body } = await post(key, { query: "{ nothing }" });

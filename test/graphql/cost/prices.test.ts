@@ -52,21 +52,21 @@ describe("the price of", () => {
     ["totals: one statement for all, a row each", 71, "{ campaigns { nodes { metrics { sent { unique } } } } }"],
     // 1 + 15 + 5 + 15 + 5 × 30 days × 0.1 + 5 × 1 bucket × 1 measure × 0.01
     ["a month of each", 52, `{ campaigns(first: 5) { nodes { metrics(${MONTH}) { sent { unique } } } } }`],
-    // 1 + 15 + 20 + 15 + 20 × (30 × 0.1 + 31 × 2 × 0.01)
+    // 1 + 15 + 20 + 15 + 20 × (30 × 0.1 + 31 × (0.05 + 2 × 0.01))
     [
       "days times measures times campaigns",
-      124,
+      155,
       `{ campaigns { nodes { series(${MONTH}, granularity: DAY) { metrics { sent { unique } opened { unique } } } } } }`,
     ],
     [
       "one field of two fragments",
-      124,
+      155,
       `{ campaigns { nodes { ...A ...B } } } fragment A on Campaign { series(${MONTH}, granularity: DAY) { metrics { sent { unique } } } } fragment B on Campaign { series(${MONTH}, granularity: DAY) { metrics { opened { unique } } } }`,
     ],
-    // 1 + 15 + 30 × 96 × 0.1 + 721 × 1 × 0.01
+    // 1 + 15 + 30 × 96 × 0.1 + 721 × (0.05 + 0.01)
     [
       "hours, read by quarter-hours",
-      312,
+      348,
       `{ kpis(${MONTH}) { series(granularity: HOUR) { metrics { sent { unique } } } } }`,
     ],
     // 1 + 15 + (5 × 0.1 + 0.01): half a day is 48 quarter-hours at each end: 1 + 96
@@ -142,11 +142,11 @@ describe("the price of", () => {
     const query = `query ($first: Int = 3, $range: DateTimeRange!, $granularity: Granularity!) { campaigns(first: $first) { nodes {
       series(range: $range, granularity: $granularity) { metrics { sent { unique } } } } } }`;
     const range = { from: "2026-10-01T00:00:00Z", to: "2026-10-11T00:00:00Z" };
-    // 1 + 15 + n + 15 + n × (10 × 0.1 + 11 × 0.01)
-    expect(priceOf(query, { range, granularity: "DAY" })).toBe(38);
-    expect(priceOf(query, { range, granularity: "DAY", first: 100 })).toBe(242);
-    // n × (960 × 0.1 + 961 × 0.01)
-    expect(priceOf(query, { range, granularity: "QUARTER_HOUR", first: 10 })).toBe(1_098);
+    // 1 + 15 + n + 15 + n × (10 × 0.1 + 11 × (0.01 + 0.05))
+    expect(priceOf(query, { range, granularity: "DAY" })).toBe(39);
+    expect(priceOf(query, { range, granularity: "DAY", first: 100 })).toBe(297);
+    // n × (960 × 0.1 + 961 × (0.01 + 0.05))
+    expect(priceOf(query, { range, granularity: "QUARTER_HOUR", first: 10 })).toBe(1_578);
   });
 
   test("events that are recorded is small, and follows how many they are", () => {
@@ -157,9 +157,9 @@ describe("the price of", () => {
 
   test("days of another zone than the tenant's is that of their quarter-hours", () => {
     const query = `{ kpis(${MONTH}) { series(granularity: DAY, timeZone: "Asia/Tokyo") { metrics { sent { unique } } } } }`;
-    // 1 + 15 + 30 × 96 × 0.1 + 31 × 0.01
-    expect(priceOf(query)).toBe(305);
-    expect(priceOf(query.replace("Asia/Tokyo", "UTC"))).toBe(20);
+    // 1 + 15 + 30 × 96 × 0.1 + 31 × (0.01 + 0.05)
+    expect(priceOf(query)).toBe(306);
+    expect(priceOf(query.replace("Asia/Tokyo", "UTC"))).toBe(21);
   });
 
   test("what cannot be answered is low: it is refused before it reads", () => {
@@ -171,13 +171,19 @@ describe("the price of", () => {
     );
   });
 
-  test("time in which nothing can have happened is nothing", () => {
+  test("points without a measure is that of their number", () => {
+    const points = `{ campaigns(first: 100) { nodes { series(granularity: QUARTER_HOUR, ${MONTH}) { start } } } }`;
+    // 1 + 15 + 100 + 15 + 100 × (2,880 × 0.1 + 2,881 × 0.05)
+    expect(priceOf(points)).toBe(43_336);
+  });
+
+  test("time in which nothing can have happened is nothing, but for the points in it and where its days begin", () => {
     const all = `{ kpis(range: { from: "0001-01-01T00:00:00Z", to: "9999-12-31T00:00:00Z" }) { metrics { sent { unique } } } }`;
     // 1 + 15 + 9,823 days from 2000 to tomorrow × 0.1 + 0.01
     expect(priceOf(all)).toBe(999);
     const ahead = `{ kpis(range: { from: "2027-01-01T00:00:00Z", to: "2028-01-01T00:00:00Z" }) { series(granularity: DAY) { metrics { sent { unique } } } } }`;
-    // 1 + 15 + 366 × 0.01
-    expect(priceOf(ahead)).toBe(20);
+    // 1 + 15 + 366 × (0.01 + 0.05) + 40
+    expect(priceOf(ahead)).toBe(78);
   });
 
   test("a key of some campaigns is that of adding those up", () => {
