@@ -8,6 +8,7 @@ import { GraphQLError, type GraphQLFormattedError } from "graphql";
 import { isDatabaseAway } from "../database/database-away.js";
 import { ERROR_CATALOGUE, type ErrorCode, PublicError } from "../errors.js";
 import type { Logger } from "../observability/logger.js";
+import { SparseWarnings } from "../observability/sparse-warnings.js";
 
 /** Apollo's own codes for what is wrong with a request, under the names of the catalogue. */
 const APOLLO_CODES: Readonly<Record<string, ErrorCode>> = {
@@ -24,6 +25,7 @@ const APOLLO_CODES: Readonly<Record<string, ErrorCode>> = {
 export type RequestsOfErrors = WeakMap<object, string>;
 
 export function formatError(log: Logger, requests: RequestsOfErrors) {
+  const warnings = new SparseWarnings(log);
   return (formatted: GraphQLFormattedError, thrown: unknown): GraphQLFormattedError => {
     const error = unwrapResolverError(thrown);
     const { locations, path } = formatted;
@@ -32,7 +34,7 @@ export function formatError(log: Logger, requests: RequestsOfErrors) {
     if (known !== null) {
       // What a caller did wrong is the caller's to read.
       if (known.cause !== undefined && ERROR_CATALOGUE[known.code].status >= 500) {
-        log.warn({ err: known.cause, code: known.code }, known.message);
+        warnings.warn({ err: known.cause, code: known.code }, known.message);
       }
       return { message: known.message, ...place, extensions: extensionsOf(known) };
     }
