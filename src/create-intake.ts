@@ -25,7 +25,7 @@ export function createIntake(
   const now = systemClock;
   const identities = new CampaignIdentities(events, now);
   const recipientKeys = new RecipientKeys(secret);
-  const inbox = new InboxWriter(events);
+  const inbox = new InboxWriter(events, { waitTimeoutMs: config.databases.waitTimeoutMs });
   const intake = new Intake({
     campaigns: identities,
     inbox,

@@ -32,7 +32,21 @@ interface Call {
   readonly entry: InboxEntry | null;
   readonly idempotency: Idempotency | null;
   readonly settle: (answer: IntakeAnswer | Promise<never>) => void;
+  /** When it came, in milliseconds of performance.now(). */
+  readonly since: number;
 }
+
+interface InboxWriterOptions {
+  readonly maxCallsPerInsert?: number;
+  /** How long a call may wait for those before it, until it is refused. Nothing of it was sent to the database then. */
+  readonly waitTimeoutMs?: number;
+  /** Of payload, of all calls that wait: further ones are refused at once. */
+  readonly maxWaitingChars?: number;
+}
+
+const DEFAULT_MAX_CALLS_PER_INSERT = 500;
+const DEFAULT_WAIT_TIMEOUT_MS = 5_000;
+const DEFAULT_MAX_WAITING_CHARS = 64_000_000;
 
 /** Of payload: beyond it the next calls wait for an insert of their own. V8 has no texts of more than half a gigabyte. */
 const MAX_CHARS_PER_INSERT = 8_000_000;
@@ -81,15 +95,23 @@ const findFirst = defineStatement<
 export class InboxWriter {
   readonly #events: Pool<"events">;
   readonly #maxCallsPerInsert: number;
+  readonly #waitTimeoutMs: number;
+  readonly #maxWaitingChars: number;
   readonly #queues = new Map<TenantId, Call[]>();
   readonly #flushing = new Set<Promise<void>>();
+  #waitingChars = 0;
 
-  constructor(events: Pool<"events">, maxCallsPerInsert = 500) {
+  constructor(events: Pool<"events">, options: InboxWriterOptions = {}) {
     this.#events = events;
-    this.#maxCallsPerInsert = maxCallsPerInsert;
+    this.#maxCallsPerInsert = options.maxCallsPerInsert ?? DEFAULT_MAX_CALLS_PER_INSERT;
+    this.#waitTimeoutMs = options.waitTimeoutMs ?? DEFAULT_WAIT_TIMEOUT_MS;
+    this.#maxWaitingChars = options.maxWaitingChars ?? DEFAULT_MAX_WAITING_CHARS;
   }
 
-  /** Resolves when the call is durable, with its answer or, for a repeated idempotency key, the first one's. */
+  /**
+   * Resolves when the call is durable, with its answer or, for a repeated idempotency key, the first one's. Rejects with UNAVAILABLE where
+   * it is not known to be, or where too much waits for inserts that do not come to their end.
+   */
   write(
     tenantId: TenantId,
     answer: IntakeAnswer,
@@ -97,9 +119,11 @@ export class InboxWriter {
     idempotency: Idempotency | null,
   ): Promise<IntakeAnswer> {
     const { promise, resolve } = Promise.withResolvers<IntakeAnswer>();
-    const call: Call = { answer, entry, idempotency, settle: resolve };
+    const call: Call = { answer, entry, idempotency, settle: resolve, since: performance.now() };
     const queue = this.#queues.get(tenantId);
     if (queue !== undefined) {
+      if (this.#waitingChars + charsOf(call) > this.#maxWaitingChars) return Promise.reject(notStored());
+      this.#waitingChars += charsOf(call);
       queue.push(call);
       return promise;
     }
@@ -135,16 +159,25 @@ export class InboxWriter {
     this.#queues.delete(tenantId);
   }
 
-  /** At least one, where any waits. */
+  /** At least one, where any waits that has not waited for too long. */
   #takeNext(queue: Call[]): Call[] {
+    const latest = performance.now() - this.#waitTimeoutMs;
+    const late = queue.findIndex(({ since }) => since >= latest);
+    for (const call of this.#take(queue, late === -1 ? queue.length : late)) call.settle(rejectedWith(notStored()));
     let count = 0;
     let chars = 0;
-    for (const { entry } of queue.slice(0, this.#maxCallsPerInsert)) {
-      chars += entry?.payload.length ?? 0;
+    for (const call of queue.slice(0, this.#maxCallsPerInsert)) {
+      chars += charsOf(call);
       if (count > 0 && chars > MAX_CHARS_PER_INSERT) break;
       count += 1;
     }
-    return queue.splice(0, count);
+    return this.#take(queue, count);
+  }
+
+  #take(queue: Call[], count: number): Call[] {
+    const calls = queue.splice(0, count);
+    for (const call of calls) this.#waitingChars -= charsOf(call);
+    return calls;
   }
 
   async #insert(tenantId: TenantId, calls: readonly Call[]): Promise<void> {
@@ -197,6 +230,15 @@ export class InboxWriter {
     }
     return repeated;
   }
+}
+
+function charsOf({ entry }: Call): number {
+  return entry?.payload.length ?? 0;
+}
+
+function notStored(): PublicError {
+  const message = "Too much waits to be stored. Nothing of the call was recorded; send it again.";
+  return new PublicError("UNAVAILABLE", message, { retryAfterSeconds: 1 });
 }
 
 export function keyReused(key: string): PublicError {

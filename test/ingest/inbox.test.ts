@@ -1,3 +1,4 @@
+import { Client } from "pg";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Lane, LANES } from "../../src/events/outbox.js";
@@ -111,6 +112,33 @@ test("calls that gather go in together as far as their size allows", async () =>
   await pool.stop();
   // The first goes at once; then two of the large ones; then what is left.
   expect(inserts).toHaveLength(3);
+  await lanesInOrder(1000);
+});
+
+test("behind an insert that hangs a call waits for so long at most, and no more wait than there is room for", async () => {
+  const writer = new InboxWriter(pipeline.events, { waitTimeoutMs: 0, maxWaitingChars: 100 });
+  const tenantId = await pipeline.createTenant();
+  const acceptedAt = instantFromMillis(Date.now());
+  const write = (payload: string) => {
+    const receiptId = uuidv7() as ReceiptId;
+    const entry = { receiptId, lane: LANES.LIVE, eventCount: 1, receivedAt: acceptedAt, payload };
+    return writer.write(tenantId, { receiptId, acceptedAt, acceptedCount: 1, refused: [] }, entry, null);
+  };
+  const admin = new Client({ connectionString: pipeline.databases.eventsUrl });
+  await admin.connect();
+  await admin.query("begin; lock table inbox in access exclusive mode");
+  const inFlight = write("[]");
+  const waiting = Promise.allSettled([write(`["${"x".repeat(90)}"]`)]);
+  await expect(write("[1, 2, 3, 4, 5]")).rejects.toMatchObject({ code: "UNAVAILABLE" });
+  await admin.query("commit");
+  expect(await inFlight).toMatchObject({ acceptedCount: 1 });
+  expect(await waiting).toMatchObject([{ status: "rejected", reason: { code: "UNAVAILABLE" } }]);
+  // There is room again.
+  expect(await write("[1, 2, 3, 4, 5]")).toMatchObject({ acceptedCount: 1 });
+  const { rows } = await admin.query("select payload::text from inbox where tenant_id = $1 order by id", [tenantId]);
+  expect(rows).toEqual([{ payload: "[]" }, { payload: "[1, 2, 3, 4, 5]" }]);
+  await admin.end();
+  await writer.stop();
   await lanesInOrder(1000);
 });
 
