@@ -2,7 +2,7 @@ import type { Logger } from "../observability/logger.js";
 import type { Running } from "../runtime.js";
 
 /** A terminal that is closed sends the last: PostgreSQL, in a session of its own, would otherwise run on alone. */
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+export const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
  * Begins, and stops at the first of these signals, also one that comes while it still begins. A second one leaves at once,
@@ -22,11 +22,11 @@ export async function runUntilSignal(limitMs: number, log: Logger, begin: () => 
     }, limitMs * 2).unref();
     stopped.resolve();
   };
-  for (const signal of SIGNALS) process.on(signal, onSignal);
+  for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
   // A terminal that is gone takes no output, which is no reason to leave without having stopped.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
   const running = await begin();
   await stopped.promise;
   await running.stop();
-  for (const signal of SIGNALS) process.off(signal, onSignal);
+  for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
 }

@@ -2,7 +2,7 @@
  * `npm start` as a newcomer has it, in the order in which it happens: the first start, interruptions of every kind while the
  * demo's data loads, and at the end exactly the numbers that an uninterrupted load gives. The steps build on each other.
  */
-import { readFile } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { demoEvents } from "../../src/demo/demo-events.js";
@@ -61,6 +61,22 @@ test(
     await recordOne(banner.url, "before-ctrl-c");
     program.signalGroup("SIGINT");
     expect(await program.ended()).toMatchObject({ code: 0, stderr: expect.not.stringMatching(/error/i) });
+    await expectNoServer();
+  },
+  STEP_MS,
+);
+
+test.each([
+  ["SIGTERM", 143],
+  ["SIGINT", 130],
+] as const)(
+  "a command that %s ends takes the server along that it has started",
+  async (signal, code) => {
+    // Waits for events that do not come.
+    const command = startCli(["import", "-", "--tenant", "demo"], env);
+    await waitFor(() => access(path.join(folder.path, PID_FILE)).then(() => true), { what: "the command's server" });
+    command.child.kill(signal);
+    expect(await command.ended()).toMatchObject({ code });
     await expectNoServer();
   },
   STEP_MS,
