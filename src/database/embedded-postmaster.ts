@@ -63,6 +63,12 @@ export async function runPostmaster(
   }
 }
 
+/** Whether the cluster's server runs, or starts. */
+export async function isPostmasterRunning(cluster: Cluster): Promise<boolean> {
+  const running = await readPidFile(cluster);
+  return running !== undefined && (await isServerOf(cluster, running.pid));
+}
+
 /** Disconnects all clients, rolls back what they had open, and waits until the server is gone. */
 export async function stopPostmaster(cluster: Cluster): Promise<void> {
   const running = await readPidFile(cluster);

@@ -4,14 +4,16 @@
  * - Its data lies under the data folder and survives whatever dies, the program or the server.
  * - It listens on 127.0.0.1 alone, and every connection needs a password: other users of the machine are kept out.
  * - Programs and commands on one data folder share one server (see embedded-users.ts); whoever leaves last stops it.
+ * - A server that ends under a program (killed, or out of room) is started again.
  */
 import { mkdir, realpath } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 import { Client } from "pg";
 import type { Logger } from "pino";
 import { PublicError } from "../errors.js";
+import { WorkLoop } from "../work-loop.js";
 import { type Cluster, openCluster } from "./embedded-cluster.js";
-import { runPostmaster, stopPostmaster } from "./embedded-postmaster.js";
+import { isPostmasterRunning, runPostmaster, stopPostmaster } from "./embedded-postmaster.js";
 import {
   liveUsers,
   newUser,
@@ -45,6 +47,7 @@ export interface EmbeddedServerOptions {
 const ROLE = "mailtally";
 const CONNECT_TIMEOUT_MS = 30_000;
 const RETRY_INTERVAL_MS = 50;
+const WATCH_INTERVAL_MS = 1_000;
 
 /** For a machine of unknown size that does other things as well; memory is taken only as data fills it. */
 const SETTINGS: Readonly<Record<string, string>> = {
@@ -98,7 +101,7 @@ async function join(options: EmbeddedServerOptions, role: ServerUserRole): Promi
     await writeUsers(dataDir, [...others, user]);
     try {
       const port = await runAndPrepare(cluster, options);
-      return membership(cluster, port, user, options.log);
+      return membership(cluster, port, user, options);
     } catch (error) {
       await writeUsers(dataDir, others);
       if (others.length === 0) await stopPostmaster(cluster);
@@ -107,14 +110,31 @@ async function join(options: EmbeddedServerOptions, role: ServerUserRole): Promi
   });
 }
 
-function membership(cluster: Cluster, port: number, user: ServerUser, log: Logger): EmbeddedServer {
+function membership(cluster: Cluster, port: number, user: ServerUser, options: EmbeddedServerOptions): EmbeddedServer {
   let stopped: Promise<void> | undefined;
+  const watch = user.role === "program" ? restartWhenEnded(cluster, options) : undefined;
+  const stop = async (): Promise<void> => {
+    await watch?.stop();
+    await leave(cluster, user, options.log);
+  };
   return {
     port,
     url: (database) =>
       `postgres://${ROLE}:${cluster.record.password}@127.0.0.1:${port}/${encodeURIComponent(database)}`,
-    stop: () => (stopped ??= leave(cluster, user, log)),
+    stop: () => (stopped ??= stop()),
   };
+}
+
+/** On the port it had, as long as nobody else has taken it: connections are made anew to where they were. */
+function restartWhenEnded(cluster: Cluster, options: EmbeddedServerOptions): WorkLoop {
+  const { log } = options;
+  const step = async (): Promise<boolean> => {
+    if (await isPostmasterRunning(cluster)) return false;
+    log.error("PostgreSQL has ended and is started again; why is told in its log");
+    await withServerLock(cluster.dataDir, () => runPostmaster(cluster, { ...SETTINGS, ...options.settings }, log));
+    return false;
+  };
+  return new WorkLoop({ name: "embedded PostgreSQL", step, idleMs: WATCH_INTERVAL_MS, log });
 }
 
 async function leave(cluster: Cluster, user: ServerUser, log: Logger): Promise<void> {

@@ -98,6 +98,17 @@ describe("an embedded server", () => {
     expect((await stat(join(dataDir, "postgresql.json"))).mode & 0o777).toBe(0o600);
   });
 
+  test("that is killed under its program is started again, with its data, where it was", async () => {
+    const server = await start();
+    await ask(server.url("events"), "create table kept_over as select 42 as answer");
+    process.kill(await postmasterPid(), "SIGKILL");
+
+    const found = () => ask(server.url("events"), "select answer from kept_over");
+    expect(await waitFor(found, { what: "the server to answer again", deadlineMs: 30_000 })).toBe("42");
+    await server.stop();
+    await expect(postmasterPid()).rejects.toThrow("ENOENT");
+  });
+
   test("is refused to a second program and shared with a command", async () => {
     const owner = await startProgram(dataDir);
 
