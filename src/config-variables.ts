@@ -205,7 +205,11 @@ export const CONFIG_VARIABLES = {
     "Connections to each database, per process: 3 at least, and more than WORKER_CONCURRENCY.",
     wholeNumber(1, 1_000),
   ),
-  DATABASE_WAIT_TIMEOUT_MS: setting("5000", "How long a request waits for a connection.", wholeNumber(1, HOUR_MS)),
+  DATABASE_WAIT_TIMEOUT_MS: setting(
+    "5000",
+    "How long a request waits for a connection, and a call of events for those before it.",
+    wholeNumber(1, HOUR_MS),
+  ),
   STATEMENT_TIMEOUT_MS: setting(
     "10000",
     "How long a request's statement may run in the database.",
