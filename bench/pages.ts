@@ -64,7 +64,7 @@ export const pages: Benchmark = {
   async run(scene) {
     const sizes: Sizes = scene.full
       ? { first: 50, largeCampaign: 250_000, otherCampaigns: 100_000 }
-      : { first: 20, largeCampaign: 90_000, otherCampaigns: 15_000 };
+      : { first: 20, largeCampaign: 85_000, otherCampaigns: 8_000 };
     const databases = await scene.createDatabases("pages");
     const tenant = await createBenchTenant(databases, "pages");
     const end = new Date(Math.floor(Date.now() / DAY_MS) * DAY_MS);
