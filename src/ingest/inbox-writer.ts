@@ -37,14 +37,13 @@ interface Call {
 }
 
 interface InboxWriterOptions {
-  readonly maxCallsPerInsert?: number;
   /** How long a call may wait for those before it, until it is refused. Nothing of it was sent to the database then. */
   readonly waitTimeoutMs?: number;
   /** Of payload, of all calls that wait: further ones are refused at once. */
   readonly maxWaitingChars?: number;
 }
 
-const DEFAULT_MAX_CALLS_PER_INSERT = 500;
+const MAX_CALLS_PER_INSERT = 500;
 const DEFAULT_WAIT_TIMEOUT_MS = 5_000;
 const DEFAULT_MAX_WAITING_CHARS = 64_000_000;
 
@@ -94,7 +93,6 @@ const findFirst = defineStatement<
 
 export class InboxWriter {
   readonly #events: Pool<"events">;
-  readonly #maxCallsPerInsert: number;
   readonly #waitTimeoutMs: number;
   readonly #maxWaitingChars: number;
   readonly #queues = new Map<TenantId, Call[]>();
@@ -103,7 +101,6 @@ export class InboxWriter {
 
   constructor(events: Pool<"events">, options: InboxWriterOptions = {}) {
     this.#events = events;
-    this.#maxCallsPerInsert = options.maxCallsPerInsert ?? DEFAULT_MAX_CALLS_PER_INSERT;
     this.#waitTimeoutMs = options.waitTimeoutMs ?? DEFAULT_WAIT_TIMEOUT_MS;
     this.#maxWaitingChars = options.maxWaitingChars ?? DEFAULT_MAX_WAITING_CHARS;
   }
@@ -161,12 +158,13 @@ export class InboxWriter {
 
   /** At least one, where any waits that has not waited for too long. */
   #takeNext(queue: Call[]): Call[] {
-    const latest = performance.now() - this.#waitTimeoutMs;
-    const late = queue.findIndex(({ since }) => since >= latest);
-    for (const call of this.#take(queue, late === -1 ? queue.length : late)) call.settle(rejectedWith(notStored()));
+    const earliest = performance.now() - this.#waitTimeoutMs;
+    const inTime = queue.findIndex(({ since }) => since >= earliest);
+    const lateCount = inTime === -1 ? queue.length : inTime;
+    for (const call of this.#take(queue, lateCount)) call.settle(rejectedWith(notStored()));
     let count = 0;
     let chars = 0;
-    for (const call of queue.slice(0, this.#maxCallsPerInsert)) {
+    for (const call of queue.slice(0, MAX_CALLS_PER_INSERT)) {
       chars += charsOf(call);
       if (count > 0 && chars > MAX_CHARS_PER_INSERT) break;
       count += 1;

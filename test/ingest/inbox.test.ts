@@ -87,6 +87,16 @@ test("a small call before large ones does not have them all claimed at once", as
   await lanesInOrder(1000);
 });
 
+/** Writes calls of one event, whatever their payload. */
+function writingTo(writer: InboxWriter, tenantId: TenantId) {
+  const acceptedAt = instantFromMillis(Date.now());
+  return (payload: string) => {
+    const receiptId = uuidv7() as ReceiptId;
+    const entry = { receiptId, lane: LANES.LIVE, eventCount: 1, receivedAt: acceptedAt, payload };
+    return writer.write(tenantId, { receiptId, acceptedAt, acceptedCount: 1, refused: [] }, entry, null);
+  };
+}
+
 test("calls that gather go in together as far as their size allows", async () => {
   const inserts: string[] = [];
   const pool = new Pool({
@@ -100,12 +110,7 @@ test("calls that gather go in together as far as their size allows", async () =>
   });
   const writer = new InboxWriter(pool);
   const tenantId = await pipeline.createTenant();
-  const acceptedAt = instantFromMillis(Date.now());
-  const write = (payload: string) => {
-    const receiptId = uuidv7() as ReceiptId;
-    const entry = { receiptId, lane: LANES.LIVE, eventCount: 1, receivedAt: acceptedAt, payload };
-    return writer.write(tenantId, { receiptId, acceptedAt, acceptedCount: 1, refused: [] }, entry, null);
-  };
+  const write = writingTo(writer, tenantId);
   const large = JSON.stringify(["x".repeat(3_000_000)]);
   await Promise.all(["[]", large, large, large, "[]"].map((payload) => write(payload)));
   await writer.stop();
@@ -118,12 +123,7 @@ test("calls that gather go in together as far as their size allows", async () =>
 test("behind an insert that hangs a call waits for so long at most, and no more wait than there is room for", async () => {
   const writer = new InboxWriter(pipeline.events, { waitTimeoutMs: 0, maxWaitingChars: 100 });
   const tenantId = await pipeline.createTenant();
-  const acceptedAt = instantFromMillis(Date.now());
-  const write = (payload: string) => {
-    const receiptId = uuidv7() as ReceiptId;
-    const entry = { receiptId, lane: LANES.LIVE, eventCount: 1, receivedAt: acceptedAt, payload };
-    return writer.write(tenantId, { receiptId, acceptedAt, acceptedCount: 1, refused: [] }, entry, null);
-  };
+  const write = writingTo(writer, tenantId);
   const admin = new Client({ connectionString: pipeline.databases.eventsUrl });
   await admin.connect();
   await admin.query("begin; lock table inbox in access exclusive mode");
