@@ -21,6 +21,7 @@ import { Projector } from "../../src/rollups/projector.js";
 import { writeAsWorker } from "../../src/tenancy/transactions.js";
 import type { EpochMicros } from "../../src/time/instant.js";
 import type { TimeZoneId } from "../../src/time/time-zone.js";
+import { insertTenant } from "../support/insert-tenant.js";
 import { createTestDatabases, type TestDatabases } from "../support/test-databases.js";
 import { waitFor } from "../support/wait-for.js";
 
@@ -33,7 +34,10 @@ const NOW = (Date.UTC(2026, 10, 20, 12) * 1000) as EpochMicros;
 const log = pino({ level: "silent" });
 
 /** Databases of the calling file's own, open while its tests run. Filled before the first of them. */
-export function providePools(): TestPools & { readonly eventsUrl: string } {
+export function providePools(): TestPools & {
+  readonly eventsUrl: string;
+  readonly metricsUrl: string;
+} {
   const provided = {} as ReturnType<typeof providePools>;
   let databases: TestDatabases;
   beforeAll(async () => {
@@ -41,6 +45,7 @@ export function providePools(): TestPools & { readonly eventsUrl: string } {
     const shared = { maxConnections: 16, waitTimeoutMs: 10_000, preparedStatements: true, log };
     Object.assign(provided, {
       eventsUrl: databases.eventsUrl,
+      metricsUrl: databases.metricsUrl,
       events: new Pool({ database: "events", url: databases.eventsUrl, ...shared }),
       metrics: new Pool({ database: "metrics", url: databases.metricsUrl, ...shared }),
     });
@@ -52,12 +57,6 @@ export function providePools(): TestPools & { readonly eventsUrl: string } {
   return provided;
 }
 
-const insertTenant = defineStatement<"metrics", [TenantId, string, TimeZoneId], never>(
-  "metrics",
-  "test.insert_tenant",
-  `insert into tenants (id, slug, name, time_zone, rollup_time_zone, created_at)
-   values ($1, $2, $2, $3, $3, '2026-01-01 00:00:00+00')`,
-);
 const insertIdentity = defineStatement<"events", [TenantId, CampaignId], never>(
   "events",
   "test.insert_identity",

@@ -9,6 +9,7 @@ import { defineStatement } from "../../src/database/statement.js";
 import { type TenantId, uuidv7 } from "../../src/ids.js";
 import { TenantStates, type TenantStatesOptions } from "../../src/tenancy/tenant-states.js";
 import { writeAsWorker } from "../../src/tenancy/transactions.js";
+import { insertTenant } from "./insert-tenant.js";
 
 export const silent = pino({ level: "silent" });
 
@@ -18,13 +19,6 @@ const moveVersionStatement = defineStatement<"metrics", [TenantId], { version: n
   `insert into tenant_versions as held (tenant_id, version) values ($1, 1)
    on conflict (tenant_id) do update set version = held.version + 1
    returning version`,
-);
-
-const insertTenant = defineStatement<"metrics", [TenantId, slug: string, zone: string, rollupZone: string], never>(
-  "metrics",
-  "test.insert_tenant",
-  `insert into tenants (id, slug, name, time_zone, rollup_time_zone, created_at)
-   values ($1, $2, $2, $3, $4, '2026-11-20T12:00:00Z')`,
 );
 
 /** A tenant that nothing was recorded of: it has no row among the versions. */

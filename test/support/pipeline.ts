@@ -14,6 +14,7 @@ import { Worker } from "../../src/ingest/worker.js";
 import { Projector } from "../../src/rollups/projector.js";
 import { writeAsWorker } from "../../src/tenancy/transactions.js";
 import { type EpochMicros, formatInstant, instantFromMillis } from "../../src/time/instant.js";
+import { insertTenant } from "./insert-tenant.js";
 import { createTestDatabases } from "./test-databases.js";
 import { waitFor } from "./wait-for.js";
 
@@ -29,12 +30,6 @@ const TEST_LIMITS: IntakeLimits = {
 
 /** Soon over: a test that poisons an event waits for its burial. */
 export const TEST_RETRIES: RetryLimits = { maxAttempts: 3, firstDelayMs: 5, maxDelayMs: 20 };
-
-const insertTenant = defineStatement<"metrics", [TenantId, slug: string, zone: string, now: string], never>(
-  "metrics",
-  "test.insert_tenant",
-  `insert into tenants (id, slug, name, time_zone, rollup_time_zone, created_at) values ($1, $2, $2, $3, $3, $4)`,
-);
 
 const countPending = defineStatement<"events", [], { pending: number }>(
   "events",
@@ -92,7 +87,7 @@ export async function startPipeline(
     async createTenant(timeZone = "UTC"): Promise<TenantId> {
       const id = uuidv7() as TenantId;
       await writeAsWorker(metrics, (session) =>
-        session.run(insertTenant(id, `t-${id}`, timeZone, formatInstant(now()))),
+        session.run(insertTenant(id, `t-${id}`, timeZone, timeZone, formatInstant(now()))),
       );
       return id;
     },
