@@ -1,4 +1,9 @@
-/** Fails where an answer takes longer than this; a network that swallows packets would hold whoever waits for minutes. */
+/**
+ * Fails where an answer takes longer than this; a network that swallows packets would hold whoever waits for minutes.
+ *
+ * After a busy stretch timers run before sockets are read: an answer that came meanwhile lies there unread. So the sockets are
+ * read once more before the answer is given up, or whatever keeps the process busy would be taken for somebody else's silence.
+ */
 export async function withinTime<T>(
   answer: Promise<T>,
   maxMs: number,
@@ -6,7 +11,8 @@ export async function withinTime<T>(
 ): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(errorOf(`No answer within ${maxMs} ms`)), maxMs);
+    const giveUp = (): void => reject(errorOf(`No answer within ${maxMs} ms`));
+    timer = setTimeout(() => setImmediate(giveUp), maxMs);
   });
   try {
     return await Promise.race([answer, timeout]);

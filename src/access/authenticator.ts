@@ -17,7 +17,7 @@ import type { KeyUse } from "./key-use.js";
 import { createPrincipal, type KeyPrincipal } from "./principal.js";
 
 /** For the operator's eyes (metrics), never the client's. */
-export type AuthenticationFailure = "missing" | "malformed" | "unknown" | "expired" | "revoked" | "unavailable";
+export type AuthenticationFailure = "malformed" | "unknown" | "expired" | "revoked" | "unavailable";
 
 interface AuthenticatorOptions {
   readonly metrics: Pool<"metrics">;
@@ -58,8 +58,7 @@ export class Authenticator {
   }
 
   /** Counts the request to the key. Throws PublicError: UNAUTHENTICATED for no valid key, UNAVAILABLE where that cannot be told, OVERLOADED in a flood. */
-  async authenticate(authorizationHeader: string | undefined): Promise<KeyPrincipal> {
-    if (authorizationHeader === undefined) return this.#refuse("missing");
+  async authenticate(authorizationHeader: string): Promise<KeyPrincipal> {
     const presented = parseKeySecret(BEARER.exec(authorizationHeader)?.[1] ?? "");
     if (presented === null) return this.#refuse("malformed");
     const principal = await this.#principalOf(presented);

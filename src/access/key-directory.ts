@@ -11,7 +11,7 @@
  * prefixes that nobody has are remembered in a bounded cache of their own, where they cannot push known keys out; and prefixes
  * that were never found share a few look-ups at a time, past which callers are turned away while known keys pass.
  */
-import { DatabaseUnreachable, isDatabaseAway } from "../database/database-away.js";
+import { comesFromDatabase, DatabaseUnreachable, isDatabaseAway } from "../database/database-away.js";
 import type { Pool } from "../database/pool.js";
 import { defineStatement } from "../database/statement.js";
 import { PublicError } from "../errors.js";
@@ -263,7 +263,9 @@ export class KeyDirectory {
       this.#noteSuccess();
       return rows;
     } catch (error) {
-      if (!isDatabaseAway(error)) throw error;
+      // The statement is as it always was: where the database refuses it, the database is not what it was. It may be on its way back from a
+      // backup, without its tables or our right to them.
+      if (!comesFromDatabase(error)) throw error;
       this.#noteFailure(error);
       throw new KeyDirectoryAway("API keys cannot be looked up", { cause: error });
     }

@@ -4,8 +4,18 @@
  *
  * Tokens with made-up key names must not make us ask the issuer each time: keys that were just fetched are not asked for again,
  * and while it does not answer it is left alone for a moment. Those it has already told us go on being good meanwhile.
+ *
+ * A published key that cannot be used is like one that is not there: its tokens are bad, and the issuer is not.
  */
-import { createRemoteJWKSet, type CryptoKey, customFetch, errors, type JWTVerifyGetKey } from "jose";
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  type CryptoKey,
+  customFetch,
+  errors,
+  type JSONWebKeySet,
+  type JWTVerifyGetKey,
+} from "jose";
 import { z } from "zod";
 import { isTrustworthyUrl } from "../config-variables.js";
 
@@ -44,14 +54,12 @@ export class SigningKeys {
 
   /** The one key that a token's head means. Throws SigningKeysAway, and errors of jose's where there is no such key. */
   readonly keyOf: JWTVerifyGetKey<CryptoKey> = async (header, token) => {
+    const keySet = await (this.#keySet ??= this.#open());
     try {
-      const keySet = await (this.#keySet ??= this.#open());
       return await keySet(header, token);
     } catch (error) {
-      if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) throw error;
-      if (error instanceof errors.JOSENotSupported || error instanceof SigningKeysAway) throw error;
-      this.#failedAt = performance.now();
-      throw new SigningKeysAway("The issuer's signing keys cannot be had", { cause: error });
+      if (error instanceof errors.JOSEError || error instanceof SigningKeysAway) throw error;
+      throw new errors.JWKSNoMatchingKey("The key cannot be imported", { cause: error });
     }
   };
 
@@ -62,7 +70,7 @@ export class SigningKeys {
         timeoutDuration: FETCH_TIMEOUT_MS,
         cacheMaxAge: maxAgeMs,
         cooldownDuration: refetchMs,
-        [customFetch]: (url, init) => this.#fetch(url, init),
+        [customFetch]: async (url, init) => Response.json(await this.#ask(url, init, keySetOf)),
       });
     } catch (error) {
       this.#keySet = undefined;
@@ -73,16 +81,30 @@ export class SigningKeys {
   async #discover(): Promise<string> {
     const { issuer } = this.#options;
     const url = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
-    const response = await this.#fetch(url, { redirect: "manual", signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) });
-    if (response.status !== 200) throw new Error(`The OpenID configuration was answered with ${response.status}`);
-    const found = openIdConfiguration.parse(await response.json());
-    if (found.issuer !== issuer) throw new Error("The OpenID configuration is of another issuer than AUTH_ISSUER");
-    return found.jwks_uri;
+    const init: RequestInit = { redirect: "manual", signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) };
+    return this.#ask(url, init, (json) => {
+      const found = openIdConfiguration.parse(json);
+      if (found.issuer !== issuer) throw new Error("The OpenID configuration is of another issuer than AUTH_ISSUER");
+      return found.jwks_uri;
+    });
   }
 
-  #fetch(url: string, init: RequestInit): Promise<Response> {
+  /** What is read from the JSON there. Throws SigningKeysAway where that fails, and leaves the issuer alone for a moment then. */
+  async #ask<T>(url: string, init: RequestInit, read: (json: unknown) => T): Promise<T> {
     const isPause = performance.now() - this.#failedAt < this.#pauseMs;
     if (isPause) throw new SigningKeysAway("The issuer's signing keys could not be had a moment ago");
-    return fetch(url, init);
+    try {
+      const response = await fetch(url, init);
+      if (response.status !== 200) throw new Error(`${url} was answered with ${response.status}`);
+      return read(await response.json());
+    } catch (error) {
+      this.#failedAt = performance.now();
+      throw new SigningKeysAway("The issuer's signing keys cannot be had", { cause: error });
+    }
   }
+}
+
+/** Throws where it is none. What its keys are worth is found out when they are used. */
+function keySetOf(json: unknown): JSONWebKeySet {
+  return createLocalJWKSet(json as JSONWebKeySet).jwks();
 }

@@ -2,9 +2,12 @@
  * Redis as a cache that nobody has to wait for. Whatever goes wrong with it is a miss: a command has a few milliseconds,
  * none is queued while the connection is away, and after one that got no answer the others pass by, but for one each second
  * that tries whether Redis is back. So a Redis that hangs costs one request per second its time limit, and the rest nothing.
+ *
+ * The limit is ours and not the client's, whose own takes a stall of this process for one of Redis.
  */
 import { Redis, ReplyError } from "ioredis";
 import type { Logger } from "../observability/logger.js";
+import { withinTime } from "../within-time.js";
 
 export interface RedisLayerOptions {
   readonly url: string;
@@ -28,14 +31,15 @@ const DEAD_CONNECTION_MS = 2_000;
 export class RedisLayer {
   readonly #client: Redis;
   readonly #log: Logger;
+  readonly #commandTimeoutMs: number;
   /** When to try again after a command that got no answer; null while they get one. On the monotonic clock. */
   #nextProbeAt: number | null = null;
   #nextLogAt = 0;
 
   constructor({ url, log, commandTimeoutMs = DEFAULT_COMMAND_TIMEOUT_MS }: RedisLayerOptions) {
     this.#log = log;
+    this.#commandTimeoutMs = commandTimeoutMs;
     this.#client = new Redis(url, {
-      commandTimeout: commandTimeoutMs,
       socketTimeout: DEAD_CONNECTION_MS,
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,
@@ -51,18 +55,18 @@ export class RedisLayer {
   /** The text under the key; null where there is none or Redis does not say. Never throws. */
   async get(key: string): Promise<string | null> {
     if (!this.#mayTry()) return null;
-    return (await this.#attempt(() => this.#client.get(key))) ?? null;
+    return (await this.#attempt(() => this.#inTime(this.#client.get(key)))) ?? null;
   }
 
   /** The same, as the bytes that were set. */
   async getBytes(key: string): Promise<Buffer | null> {
     if (!this.#mayTry()) return null;
-    return (await this.#attempt(() => this.#client.getBuffer(key))) ?? null;
+    return (await this.#attempt(() => this.#inTime(this.#client.getBuffer(key)))) ?? null;
   }
 
   /** Sends a text on its way and returns at once. Whether it arrives is not told. */
   set(key: string, text: string | Buffer, ttlMs: number): void {
-    if (this.#mayTry()) void this.#attempt(() => this.#client.set(key, text, "PX", ttlMs));
+    if (this.#mayTry()) void this.#attempt(() => this.#inTime(this.#client.set(key, text, "PX", ttlMs)));
   }
 
   /** What the script returns for the key; null where Redis does not say. Never throws. */
@@ -70,18 +74,18 @@ export class RedisLayer {
     if (!this.#mayTry()) return null;
     return this.#attempt(async () => {
       try {
-        return await this.#client.evalsha(sha, 1, key, ...args);
+        return await this.#inTime(this.#client.evalsha(sha, 1, key, ...args));
       } catch (error) {
         // The first time, and after Redis was started anew.
         if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
-        return this.#client.eval(lua, 1, key, ...args);
+        return this.#inTime(this.#client.eval(lua, 1, key, ...args));
       }
     });
   }
 
   /** Whether Redis answers right now. Never throws. */
   async ping(): Promise<boolean> {
-    return (await this.#attempt(() => this.#client.ping())) === "PONG";
+    return (await this.#attempt(() => this.#inTime(this.#client.ping()))) === "PONG";
   }
 
   /** Closes the connection. What is under way is lost, as it may be in a cache. */
@@ -109,6 +113,10 @@ export class RedisLayer {
       this.#report(error);
       return undefined;
     }
+  }
+
+  #inTime<T>(reply: Promise<T>): Promise<T> {
+    return withinTime(reply, this.#commandTimeoutMs);
   }
 
   #report(error: unknown): void {

@@ -14,8 +14,8 @@ export interface PoolOptions<D extends DatabaseName> {
   /** How long a statement of the API's role may run in the database; without it as long as the database lets it. */
   readonly requestStatementTimeoutMs?: number;
   /**
-   * How long to wait for the answer to a statement, before its connection counts as lost: longer than any statement takes.
-   * Nobody else ends a connection whose other side is gone without a word.
+   * How long to wait for the answer to a statement, once those ahead of it have theirs, before its connection counts as lost: longer than
+   * any statement takes. Nobody else ends a connection whose other side is gone without a word.
    */
   readonly answerTimeoutMs?: number;
   /** Off behind a pooler that cannot keep prepared statements in transaction mode. */
@@ -103,9 +103,11 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
   readonly #options: PoolOptions<D>;
   readonly #begun: Promise<unknown>;
   #unanswered = 0;
+  /** Runs while there are any: since the first of them was sent, or the one ahead of it was answered. */
+  #silence: NodeJS.Timeout | undefined;
   /** The first error: PostgreSQL refuses whatever was sent after that, and says no more than that it does. */
   #failure: Error | undefined;
-  /** A statement still has no answer: nothing sent after it would get one either. */
+  /** A statement was given up: nothing sent after it would get an answer either. */
   #isSilent = false;
   /** The connection was given back: it is somebody else's. */
   #hasEnded = false;
@@ -186,7 +188,7 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
   }
 
   /**
-   * Through a callback, and with a timer of its own: what pg does for whoever wants a promise or a query_timeout puts a function among
+   * Through a callback, and timed by us: what pg does for whoever wants a promise or a query_timeout puts a function among
    * V8's old objects for each statement, which keeps alive all that waits for it (docs/decisions/0051).
    */
   #send<Row extends QueryResultRow>(query: QueryConfig, statement?: string): Promise<QueryResult<Row>> {
@@ -195,20 +197,10 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
     // What is sent in one go, such as BEGIN and the first statement, leaves in one piece.
     stream.cork();
     process.nextTick(() => stream.uncork());
-    const { answerTimeoutMs } = this.#options;
-    this.#unanswered++;
+    this.#awaitAnswer();
     return new Promise((resolve, reject) => {
-      const giveUp = (): void => {
-        this.#isSilent = true;
-        reject(new Error("The database has not answered in time"));
-        // Those sent behind it would get no answer either.
-        stream.destroy();
-      };
-      // Those ahead of it may take theirs first.
-      const timer = answerTimeoutMs === undefined ? undefined : setTimeout(giveUp, answerTimeoutMs * this.#unanswered);
       this.#client.query<Row>(query, (error, result) => {
-        clearTimeout(timer);
-        this.#unanswered--;
+        this.#noteAnswer();
         // Null where all went well, whatever its type says.
         if (error as Error | null) reject(this.#causeOf(error, statement));
         else resolve(result);
@@ -216,12 +208,29 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
     });
   }
 
+  #awaitAnswer(): void {
+    const { answerTimeoutMs } = this.#options;
+    if (this.#unanswered++ > 0 || answerTimeoutMs === undefined) return;
+    this.#silence = setTimeout(() => {
+      this.#isSilent = true;
+      this.#failure ??= new Error("The database has not answered in time");
+      // Fails all that have no answer.
+      this.#client.connection.stream.destroy();
+    }, answerTimeoutMs);
+  }
+
+  #noteAnswer(): void {
+    if (--this.#unanswered > 0) this.#silence?.refresh();
+    else clearTimeout(this.#silence);
+  }
+
   /**
    * Of statements that were sent together every one after the one at fault is refused. Who waits for all of them may hear of those
    * first, and has to know what is wrong: whether it is the data, or something that passes.
    */
   #causeOf(error: Error, statement: string | undefined): Error {
-    if (this.#failure !== undefined && "code" in error && error.code === IN_FAILED_TRANSACTION) return this.#failure;
+    const isConsequence = this.#isSilent || ("code" in error && error.code === IN_FAILED_TRANSACTION);
+    if (this.#failure !== undefined && isConsequence) return this.#failure;
     if (statement !== undefined) Object.assign(error, { statement });
     return (this.#failure ??= error);
   }

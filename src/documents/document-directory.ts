@@ -1,9 +1,11 @@
 /**
- * The registered documents as a server knows them. An id never changes its document, so what was read can be wrong in one way
- * only: that it was removed since. It is therefore read again after a minute, and used on for as long as the database is away.
+ * The registered documents as a server knows them. An id keeps its document until that is removed, so what was read can be wrong
+ * in one way only: that it was removed since, whether or not the id has been given another one. It is therefore read again after a
+ * minute, and used on for as long as the database is away.
  *
  * Made-up ids must not take the database's connections from others: whatever is asked for while a look-up is under way goes
- * into the next one, so that one connection is all that they can hold.
+ * into the next one, and none begins before the last has ended, so that one connection is all that they can hold. While one
+ * takes too long nobody waits for it: it is an outage for whoever asks.
  */
 import { LRUCache } from "lru-cache";
 import { DatabaseUnreachable, isDatabaseAway } from "../database/database-away.js";
@@ -50,6 +52,8 @@ export class DocumentDirectory {
   readonly #absent = growingLru<DocumentId, true>(MAX_ABSENT, { ttlMs: ABSENT_TTL_MS });
   readonly #waiting = new Map<DocumentId, Reading>();
   #isReading = false;
+  /** Whether the one under way takes longer than anybody should wait. */
+  #isOverdue = false;
   #failedAt = -Infinity;
 
   constructor({ metrics, maxAgeMs = DEFAULT_MAX_AGE_MS, now = () => Date.now() }: DirectoryOptions) {
@@ -78,6 +82,7 @@ export class DocumentDirectory {
   }
 
   #read(id: DocumentId): Promise<FoundDocument | null> {
+    if (this.#isOverdue) return Promise.reject(new DatabaseUnreachable("A look-up takes too long"));
     let reading = this.#waiting.get(id);
     if (reading === undefined) this.#waiting.set(id, (reading = Promise.withResolvers()));
     if (!this.#isReading) void this.#readWaiting();
@@ -87,28 +92,47 @@ export class DocumentDirectory {
   async #readWaiting(): Promise<void> {
     this.#isReading = true;
     while (this.#waiting.size > 0) {
-      const readings = new Map([...this.#waiting].slice(0, MAX_TOGETHER));
-      for (const id of readings.keys()) this.#waiting.delete(id);
-      const endsAt = this.#now() + this.#maxAgeMs;
+      const readings = this.#takeWaiting(MAX_TOGETHER);
+      const reading = this.#answer(readings);
       try {
-        const rows = await this.#query([...readings.keys()]);
-        const documents = new Map(rows.map(({ id, document }) => [id, document]));
-        for (const [id, reading] of readings) reading.resolve(this.#keep(id, documents.get(id), endsAt));
+        await withinTime(reading, LOOKUP_TIMEOUT_MS, (message) => new DatabaseUnreachable(message));
       } catch (error) {
-        for (const reading of readings.values()) reading.reject(error);
+        this.#isOverdue = true;
+        for (const each of [...readings.values(), ...this.#takeWaiting().values()]) each.reject(error);
+        await reading;
+        this.#isOverdue = false;
       }
     }
     this.#isReading = false;
   }
 
-  #query(ids: readonly DocumentId[]): Promise<readonly TrustedDocument[]> {
+  #takeWaiting(most = Infinity): ReadonlyMap<DocumentId, Reading> {
+    const taken = new Map([...this.#waiting].slice(0, most));
+    for (const id of taken.keys()) this.#waiting.delete(id);
+    return taken;
+  }
+
+  /** Never rejects. What came too late for those who asked is still kept for the next. */
+  async #answer(readings: ReadonlyMap<DocumentId, Reading>): Promise<void> {
+    const endsAt = this.#now() + this.#maxAgeMs;
+    try {
+      const rows = await this.#query([...readings.keys()]);
+      const documents = new Map(rows.map(({ id, document }) => [id, document]));
+      for (const [id, reading] of readings) reading.resolve(this.#keep(id, documents.get(id), endsAt));
+    } catch (error) {
+      for (const reading of readings.values()) reading.reject(error);
+    }
+  }
+
+  async #query(ids: readonly DocumentId[]): Promise<readonly TrustedDocument[]> {
     const run = () => readWithoutTenant(this.#metrics, (session) => findDocuments(session, ids));
-    const rows = run().catch((error: unknown) => {
+    try {
+      return await run();
+    } catch (error) {
       // After a restart of the database the pool still holds dead connections: one of them is no outage.
       if (!isDatabaseAway(error)) throw error;
       return run();
-    });
-    return withinTime(rows, LOOKUP_TIMEOUT_MS, (message) => new DatabaseUnreachable(message));
+    }
   }
 
   #keep(id: DocumentId, document: string | undefined, endsAt: number): FoundDocument | null {

@@ -1,7 +1,10 @@
 /**
- * The registered documents, as the metrics database holds them. An id belongs to the document it was first registered with, for
- * good: rows are added and removed and never changed, and the database itself refuses a SHA-256 over another text. So a manifest
- * can be registered again and again, by several deploys at once, and no front end's id ever means something else.
+ * The registered documents, as the metrics database holds them. An id belongs to the document it was first registered with
+ * until that is removed: rows are added and removed and never changed, and the database itself refuses a SHA-256 over another
+ * text. So a manifest can be registered again and again, by several deploys at once, and takes no front end's id away.
+ *
+ * Nothing is left of what was removed. An id that is no SHA-256 can then be registered with another text, and servers that have
+ * read the former one answer that for up to a minute more.
  */
 import type { Pool, Session } from "../database/pool.js";
 import { defineStatement } from "../database/statement.js";
@@ -98,7 +101,7 @@ export async function registerDocuments(
 }
 
 function takenIds(ids: readonly DocumentId[]): PublicError {
-  const message = `Nothing was registered: another document has the id ${ids.join(", ")}. An id keeps its document for good.`;
+  const message = `Nothing was registered: another document has the id ${ids.join(", ")}. An id keeps its document until that is removed.`;
   return new PublicError("CONFLICT", message);
 }
 

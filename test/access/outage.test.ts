@@ -1,3 +1,4 @@
+import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { revokeApiKey } from "../../src/access/api-keys.js";
 import { Authenticator } from "../../src/access/authenticator.js";
@@ -44,6 +45,8 @@ afterEach(async () => {
 
 /** Past what is cached anyway. */
 const SOON_MS = 600;
+/** When keys are read again in any case. */
+const READ_ANEW_MS = 11_000;
 
 test("without the database a key seen within the hour may write, and only that", async () => {
   const { apiKey, secret } = await issueKey(direct, tenant, {
@@ -61,6 +64,50 @@ test("without the database a key seen within the hour may write, and only that",
   expect([...(await authenticate(secret)).scopes]).toEqual(["WRITE_EVENTS"]);
   clock.advance(1);
   await expect(authenticate(secret)).rejects.toMatchObject({ code: "UNAVAILABLE" });
+});
+
+async function inDatabase(name: string, statement: string): Promise<void> {
+  const url = new URL(databases.metricsUrl);
+  url.pathname = name;
+  const client = new Client({ connectionString: url.href });
+  await client.connect();
+  await client.query(statement);
+  await client.end();
+}
+
+const OWNER = "set role mailtally_owner";
+
+test.each<[what: string, change: (database: string) => [where: string, away: string, back: string]]>([
+  [
+    "lets nobody in",
+    (database) => [
+      "postgres",
+      `alter database ${database} allow_connections false`,
+      `alter database ${database} allow_connections true`,
+    ],
+  ],
+  [
+    "has lost what keys are looked up with",
+    (database) => [
+      database,
+      `${OWNER}; alter function find_keys_with_limits(text) rename to lost`,
+      `${OWNER}; alter function lost(text) rename to find_keys_with_limits`,
+    ],
+  ],
+])("a database that %s is one that is away", async (_what, change) => {
+  const { secret } = await issueKey(direct, tenant, { scopes: ["READ_METRICS", "WRITE_EVENTS"] });
+  await authenticate(secret);
+  const [where, away, back] = change(new URL(databases.metricsUrl).pathname.slice(1));
+  await inDatabase(where, away);
+  try {
+    await proxy.sever();
+    await proxy.restore();
+    clock.advance(READ_ANEW_MS);
+    expect([...(await authenticate(secret)).scopes]).toEqual(["WRITE_EVENTS"]);
+    await expect(authenticate(forgedSecret("absent00"))).rejects.toMatchObject({ code: "UNAVAILABLE" });
+  } finally {
+    await inDatabase(where, back);
+  }
 });
 
 test("without the database reading keys, unseen keys and forged ones cannot be checked, which is no refusal", async () => {

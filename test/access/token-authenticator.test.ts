@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { exportSPKI, importJWK, type JWTPayload } from "jose";
+import { exportJWK, exportSPKI, importJWK, type JWK, type JWTPayload } from "jose";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { SigningKeys } from "../../src/access/signing-keys.js";
 import { TokenAuthenticator } from "../../src/access/token-authenticator.js";
@@ -255,6 +255,27 @@ test("tokens of made-up keys make nobody ask the issuer over and over", async ()
     await expect(tokens.authenticate(token)).rejects.toMatchObject(refused);
   }
   expect(issuer.asked.length).toBe(asked);
+});
+
+test.each<readonly [string, string, JWK]>([
+  ["a point that is on no curve", "ES256", { kty: "EC", crv: "P-256", x: "AAAA", y: "AAAA" }],
+  ["no modulus", "RS256", { kty: "RSA", e: "AQAB" }],
+  ["nothing but its name", "EdDSA", { kty: "OKP", crv: "Ed25519" }],
+  ["what should be secret too", "ES256", await exportJWK((await newSigningKey()).privateKey)],
+])("a published key of %s is none, and keeps nobody from the others", async (_what, algorithm, published) => {
+  const [signer, next] = [await newSigningKey(algorithm), await newSigningKey()];
+  const broken = { ...signer, publicJwk: { ...published, kid: signer.kid, use: "sig" } };
+  issuer.publish(key, broken);
+  const tokens = authenticator({ pauseMs: 60_000 });
+  await expect(tokens.authenticate(await sign(claims(), broken))).rejects.toMatchObject(refused);
+  expect(failures).toEqual(["token_refused"]);
+  issuer.publish(key, broken, next);
+  await tokens.authenticate(await sign(claims(), next));
+});
+
+test("an answer of the issuer that is no set of keys says nothing of any token", async () => {
+  issuer.publishJwks(null as unknown as JWK);
+  await expect(authenticator().authenticate(await sign(claims(), key))).rejects.toMatchObject(unavailable);
 });
 
 test("while the issuer is away tokens cannot be checked, except those of keys that it told before", async () => {

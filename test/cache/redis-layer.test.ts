@@ -1,3 +1,4 @@
+import { createHash, randomUUID } from "node:crypto";
 import { Redis } from "ioredis";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
@@ -174,6 +175,22 @@ test("a command to a frozen Redis ends at its time limit, not with the connectio
   const started = performance.now();
   expect(await redis.get("mailtally:any")).toBeNull();
   expect(performance.now() - started).toBeLessThan(1_500);
+});
+
+test("a stall of the server's own, however long, is not taken for a Redis that does not answer", async () => {
+  const commandTimeoutMs = 200;
+  const redis = new RedisLayer({ url: testRedisUrl(), log: silent, commandTimeoutMs });
+  onTestFinished(() => redis.stop());
+  await waitFor(() => redis.ping(), { what: "Redis" });
+  const key = `mailtally:test:${randomUUID()}`;
+  redis.set(key, "here", 60_000);
+  const lua = "return 1";
+  const script = { lua, sha: createHash("sha1").update(lua).digest("hex") };
+  const stalled = Promise.all([redis.get(key), redis.getBytes(key), redis.run(script, key, []), redis.ping()]);
+  const until = performance.now() + 2 * commandTimeoutMs;
+  while (performance.now() < until);
+  expect(await stalled).toEqual(["here", Buffer.from("here"), 1, true]);
+  expect(await redis.get(key)).toBe("here");
 });
 
 test("a stampede while Redis is frozen is one load, and a Redis frozen from the start is no Redis", async () => {

@@ -2,7 +2,7 @@ import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
 import { DatabaseUnreachable } from "../../src/database/database-away.js";
 import { Pool, type Preamble } from "../../src/database/pool.js";
-import { defineStatement } from "../../src/database/statement.js";
+import { defineStatement, type Statement } from "../../src/database/statement.js";
 import { type SeverableProxy, startSeverableProxy } from "../support/severable-proxy.js";
 import { createTestDatabases } from "../support/test-databases.js";
 
@@ -49,6 +49,17 @@ test.each(["a statement", "a commit", "the beginning of a transaction"])(
     expect(pool.usage).toEqual({ total: 1, idle: 1, waiting: 0 });
   },
 );
+
+test("a statement has its time for an answer from when those ahead of it have theirs, and no more for having been sent with them", async () => {
+  const { pool } = await poolThroughProxy();
+  const sleep = (ms: number) =>
+    defineStatement<"events", [], unknown>("events", `test.sleep_${ms}`, `select pg_sleep(${ms / 1000})`)();
+  const together = (...statements: Statement<"events", unknown>[]) =>
+    pool.transaction(BEGIN, (session) => Promise.all(statements.map((statement) => session.run(statement))));
+  await together(sleep(70), sleep(70), sleep(70), sleep(70));
+  await expect(together(ask(), ask(), sleep(500))).rejects.toBeInstanceOf(DatabaseUnreachable);
+  expect(await together(ask())).toEqual([[{ one: 1 }]]);
+});
 
 test("statements that were sent behind one that fails fail with its error, and not with what PostgreSQL refuses them with", async () => {
   const { pool } = await poolThroughProxy();

@@ -1,3 +1,4 @@
+import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Pool } from "../../src/database/pool.js";
 import { defineStatement } from "../../src/database/statement.js";
@@ -180,6 +181,32 @@ describe("a server's directory", () => {
     expect(await Promise.all(asked)).toEqual(asked.map(() => null));
     expect(pool.usage.total).toBe(1);
     expect(statements()).toBeLessThanOrEqual(2);
+    await pool.stop();
+  });
+
+  test("holds one connection for made-up ids also while a look-up takes longer than anybody waits", async () => {
+    const { pool } = metricsPool(databases.metricsUrl);
+    const directory = new DocumentDirectory({ metrics: pool });
+    const known = newDocument();
+    await register(known);
+    await directory.find(known.id);
+    const locker = new Client({ connectionString: databases.metricsUrl });
+    await locker.connect();
+    await locker.query("begin; lock table trusted_documents in access exclusive mode");
+    const registered = newDocument();
+    const asked = [registered.id, ...Array.from({ length: 9 }, (_, n) => `slow-${n}` as DocumentId)];
+    const connections: number[] = [];
+    for (let time = 0; time < 3; time += 1) {
+      const answers = asked.map((id) => directory.find(id));
+      await expect(Promise.any(answers)).rejects.toThrow(AggregateError);
+      connections.push(pool.usage.total - pool.usage.idle + pool.usage.waiting);
+      expect(await directory.find(known.id)).toMatchObject({ document: known.document });
+    }
+    expect(connections).toEqual([1, 1, 1]);
+    await locker.query("rollback");
+    await locker.end();
+    await register(registered);
+    await expect.poll(() => directory.find(registered.id).catch(() => null), { timeout: 3_000 }).not.toBeNull();
     await pool.stop();
   });
 
