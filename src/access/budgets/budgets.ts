@@ -4,6 +4,9 @@
  * bring the unsettled part past a twentieth of the budget is asked for in Redis first. So n servers together let a payer spend
  * at most n twentieths more than there is, once: it comes off the shared bucket, and is paid back before anything else is spent.
  *
+ * That holds for calls at once as for calls one after another: a price is off the account before Redis is asked, and what is
+ * on its way there counts as unsettled until the answer is here. Else each call would see what all the others see as well.
+ *
  * Without Redis, or while it is away, each server's accounts are all there is: a payer may spend as much at each.
  */
 import type { RedisLayer } from "../../cache/redis-layer.js";
@@ -28,6 +31,8 @@ interface Account extends Bucket {
   at: number;
   /** Spent here, and not yet told to the shared bucket; below zero where more was given back. */
   unsettled: number;
+  /** Told or asked for there, and not yet answered. What is being given back is not among it: others may spend it already. */
+  underWay: number;
   /** Whether it was used since it was settled last. */
   isUsed: boolean;
 }
@@ -55,13 +60,16 @@ export class Budgets {
     const account = this.#accountOf(payer);
     // A refused flood asks nobody either; within a settlement it learns what others gave back.
     if (account.available < price) return { isGranted: false, available: account.available };
-    const mustAsk = account.unsettled + price > this.budget.maximum * UNSETTLED_SHARE;
-    if (this.#redis !== null && mustAsk) {
-      const isGranted = await this.#settleOne(this.#redis, payer, account, price);
-      if (isGranted !== null) return { isGranted, available: account.available };
-    }
+    const unsettled = account.unsettled + account.underWay;
+    const mustAsk = unsettled + price > this.budget.maximum * UNSETTLED_SHARE;
     this.#spend(account, price);
-    return { isGranted: true, available: account.available };
+    if (this.#redis === null || !mustAsk) return { isGranted: true, available: account.available };
+    account.unsettled -= price;
+    const answer = await this.#settleOne(this.#redis, payer, account, price);
+    // Where Redis does not say, the account does, after all that has come off it meanwhile.
+    const isGranted = answer ?? account.available >= 0;
+    if (answer === null && !isGranted) this.#spend(account, -price);
+    return { isGranted, available: account.available };
   }
 
   /** Takes off what was spent, whether or not it is there; below zero gives it back. What is left then. */
@@ -78,9 +86,9 @@ export class Budgets {
       if (account.isUsed && this.#redis !== null) {
         account.isUsed = false;
         settlements.push(this.#settleOne(this.#redis, payer, account, 0));
-      } else if (restored(account, this.#now(), this.budget) >= this.budget.maximum && account.unsettled <= 0) {
+      } else if (account.underWay === 0 && restored(account, this.#now(), this.budget) >= this.budget.maximum) {
         this.#accounts.delete(payer);
-      } else if (this.#redis === null) account.unsettled = 0;
+      }
     }
     await Promise.all(settlements);
   }
@@ -96,14 +104,18 @@ export class Budgets {
     const at = this.#now();
     let account = this.#accounts.get(payer);
     if (account === undefined) {
-      account = { available: this.budget.maximum, at, unsettled: 0, isUsed: true };
+      account = { available: this.budget.maximum, at, unsettled: 0, underWay: 0, isUsed: true };
       this.#accounts.set(payer, account);
     } else {
-      account.available = restored(account, at, this.budget);
-      account.at = at;
+      this.#restore(account, at);
       account.isUsed = true;
     }
     return account;
+  }
+
+  #restore(account: Account, at: number): void {
+    account.available = restored(account, at, this.budget);
+    account.at = at;
   }
 
   #spend(account: Account, points: number): void {
@@ -111,19 +123,29 @@ export class Budgets {
     account.unsettled += points;
   }
 
-  /** Whether the price was granted; null where Redis does not say, and everything is as it was. */
+  /**
+   * Tells what is unsettled, and asks for a price that is off the account already. Whether it was granted; null where Redis does
+   * not say, and all of it is unsettled then.
+   */
   async #settleOne(redis: RedisLayer, payer: string, account: Account, price: number): Promise<boolean | null> {
+    this.#restore(account, this.#now());
     // While Redis was away the account was restored as well: what is missing from it is all that it still owes.
-    const spent = Math.min(account.unsettled, Math.max(0, this.budget.maximum - account.available));
+    const missing = this.budget.maximum - account.available - account.underWay - price;
+    const spent = Math.min(account.unsettled, Math.max(0, missing));
+    const underWay = Math.max(0, spent) + price;
     account.unsettled = 0;
+    account.underWay += underWay;
     const settled = await settleShared(redis, payer, this.budget, { spent, price });
+    account.underWay -= underWay;
     if (settled === null) {
-      account.unsettled += spent;
-      account.isUsed = true;
+      account.unsettled += spent + price;
+      this.#restore(account, this.#now());
+      // One that is full owes nothing that it could still tell, and may leave however long Redis is away.
+      if (account.available < this.budget.maximum) account.isUsed = true;
       return null;
     }
     // What was spent meanwhile the shared bucket has not heard of.
-    account.available = Math.min(this.budget.maximum, settled.available - account.unsettled);
+    account.available = Math.min(this.budget.maximum, settled.available - account.unsettled - account.underWay);
     account.at = this.#now();
     return settled.isGranted;
   }

@@ -6,8 +6,9 @@ import { payerOf } from "../../../src/access/budgets/payer.js";
 import { createPrincipal, createUserPrincipal } from "../../../src/access/principal.js";
 import { type ApiKeyId, type TenantId, uuidv7 } from "../../../src/ids.js";
 import { Budgets } from "../../../src/access/budgets/budgets.js";
-import type { RedisLayer } from "../../../src/cache/redis-layer.js";
-import { testRedisLayer } from "../../support/cache-rig.js";
+import { RedisLayer } from "../../../src/cache/redis-layer.js";
+import { freePort } from "../../../src/database/embedded-port.js";
+import { silent, testRedisLayer } from "../../support/cache-rig.js";
 import { PROPERTY_RUNS } from "../../support/property-runs.js";
 import { startRedis, testRedisUrl } from "../../support/test-redis.js";
 import { waitFor } from "../../support/wait-for.js";
@@ -28,7 +29,17 @@ function server(options: { redis?: RedisLayer | null; clock?: Clock; budget?: ty
 }
 
 async function redisLayer(url: string): Promise<RedisLayer> {
-  const layer = testRedisLayer(url);
+  return connected(testRedisLayer(url));
+}
+
+/** One that waits for its answers, however busy the machine is: what Redis does not say, the server's own account decides. */
+async function patientLayer(): Promise<RedisLayer> {
+  const layer = new RedisLayer({ url: testRedisUrl(), log: silent, commandTimeoutMs: 5_000 });
+  onTestFinished(() => layer.stop());
+  return connected(layer);
+}
+
+async function connected(layer: RedisLayer): Promise<RedisLayer> {
   await waitFor(() => layer.ping(), { what: "the connection to Redis" });
   return layer;
 }
@@ -132,7 +143,7 @@ test("two servers share one budget", async () => {
 });
 
 test("ten servers grant at most a twentieth of the budget each beyond it, and it is paid back first", async () => {
-  const redis = await redisLayer(testRedisUrl());
+  const redis = await patientLayer();
   // As good as nothing comes back while the test runs.
   const budget = { maximum: 1_000, restoreRate: 0.001 };
   const servers = Array.from({ length: 10 }, () => server({ redis, budget }));
@@ -145,6 +156,60 @@ test("ten servers grant at most a twentieth of the budget each beyond it, and it
   const late = server({ redis, budget });
   await late.take(payer, 51);
   expect(late.spend(payer, 0)).toBeCloseTo(1_000 - sum, 0);
+});
+
+test("calls at once are granted no more than calls one after another: by ten servers, of an empty bucket and of a full one", async () => {
+  const redis = await patientLayer();
+  const budget = { maximum: 1_000, restoreRate: 0.001 };
+  const grantedAtOnce = async (payer: string, price: number, servers: number) => {
+    const calls = Array.from({ length: servers }, () => server({ redis, budget })).flatMap((each) =>
+      Array.from({ length: 70 }, () => each.take(payer, price)),
+    );
+    return (await Promise.all(calls)).filter(({ isGranted }) => isGranted).length * price;
+  };
+  const [emptied, full] = [newPayer(), newPayer()];
+  await server({ redis, budget }).take(emptied, 1_000);
+  expect(await grantedAtOnce(emptied, 40, 10)).toBeLessThanOrEqual(10 * 50);
+  expect(await grantedAtOnce(full, 40, 10)).toBeLessThanOrEqual(1_000 + 10 * 50);
+  const alone = await grantedAtOnce(newPayer(), 36, 1);
+  // Every point that is there can be had, whoever else asks meanwhile.
+  expect(alone).toBeGreaterThan(1_000 - 36);
+  expect(alone).toBeLessThanOrEqual(1_000 + 50);
+});
+
+test("whatever several servers are asked for at once and given back, they grant no more than the budget and their twentieths", async () => {
+  const redis = await patientLayer();
+  const budget = { maximum: 1_000, restoreRate: 0.001 };
+  const call = fc.record({
+    at: fc.integer({ min: 0, max: 3 }),
+    price: fc.integer({ min: 1, max: 120 }),
+    unspent: fc.constantFrom(0, 0, 0.5),
+  });
+  const round = fc.record({ calls: fc.array(call, { minLength: 20, maxLength: 60 }), isSettled: fc.boolean() });
+  await fc.assert(
+    fc.asyncProperty(fc.array(round, { minLength: 1, maxLength: 4 }), async (rounds) => {
+      const servers = Array.from({ length: 4 }, () => server({ redis, budget }));
+      const payer = newPayer();
+      let spent = 0;
+      for (const { calls, isSettled } of rounds) {
+        const settlements = isSettled ? servers.map((each) => each.settle()) : [];
+        await Promise.all(
+          calls.map(async ({ at, price, unspent }) => {
+            const { isGranted } = (await servers[at]?.take(payer, price)) ?? {};
+            if (isGranted !== true) return;
+            spent += price;
+            // A point more, as some come back while the test runs.
+            expect(spent).toBeLessThanOrEqual(1_000 + servers.length * 50 + 1);
+            const back = Math.floor(price * unspent);
+            servers[at]?.spend(payer, -back);
+            spent -= back;
+          }),
+        );
+        await Promise.all(settlements);
+      }
+    }),
+    { numRuns: PROPERTY_RUNS },
+  );
 });
 
 test("what one server gives back another can spend", async () => {
@@ -184,6 +249,39 @@ test("when Redis is killed everything goes on by the server's own account, and w
     },
     { what: "the shared bucket to know" },
   );
+});
+
+test("calls that wait for a Redis that does not answer are granted no more together than the account holds", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.stop());
+  const budgets = server({ redis: await redisLayer(redis.url) });
+  const payer = newPayer();
+  redis.freeze();
+  const taken = await Promise.all(Array.from({ length: 40 }, () => budgets.take(payer, 190)));
+  expect(taken.filter(({ isGranted }) => isGranted)).toHaveLength(5);
+});
+
+test("what has come back is not told over and over to a Redis that is away", async () => {
+  let told = 0;
+  class CountedLayer extends RedisLayer {
+    override run(...command: Parameters<RedisLayer["run"]>): Promise<unknown> {
+      told += 1;
+      return super.run(...command);
+    }
+  }
+  const redis = new CountedLayer({ url: `redis://127.0.0.1:${await freePort()}`, log: silent });
+  onTestFinished(() => redis.stop());
+  const clock = new Clock();
+  const budgets = server({ redis, clock });
+  for (let payer = 0; payer < 100; payer += 1) await budgets.take(`p${payer}`, 40);
+  await budgets.settle();
+  await budgets.settle();
+  expect(told).toBe(200);
+  clock.ms += 60_000;
+  // Once more, as nothing says yet that Redis is still away.
+  await budgets.settle();
+  for (let again = 0; again < 5; again += 1) await budgets.settle();
+  expect(told).toBe(300);
 });
 
 test("a long time without Redis leaves no debt beyond what is missing from the account", async () => {
