@@ -7,6 +7,12 @@ export function isDecimal(text: string): boolean {
   return DECIMAL.test(text);
 }
 
+/** The one spelling of a decimal's value: no zeros before it, two decimals at least ("12.50"), and no further zeros after it. */
+export function canonicalDecimal(decimal: string): string {
+  const [whole = "", fraction = ""] = decimal.split(".");
+  return `${whole.replace(/^0+(?=\d)/, "")}.${fraction.replace(/0+$/, "").padEnd(2, "0")}`;
+}
+
 function split(decimal: string): { units: bigint; scale: number } {
   const point = decimal.indexOf(".");
   if (point < 0) return { units: BigInt(decimal), scale: 0 };

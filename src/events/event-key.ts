@@ -1,4 +1,5 @@
 import { createHmac, type KeyObject } from "node:crypto";
+import { canonicalDecimal } from "../decimal.js";
 import {
   type CampaignId,
   type EventKey,
@@ -30,7 +31,7 @@ export function deriveEventId(event: EventIdentity, details: EventDetails): stri
       event.messageId ?? null,
       details.url ?? null,
       details.bounceClass ?? null,
-      details.amount ?? null,
+      details.amount === undefined ? null : canonicalDecimal(details.amount),
       details.currency ?? null,
       details.externalReference ?? null,
     ]),

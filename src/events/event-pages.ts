@@ -26,6 +26,7 @@ import type { TimeRange } from "../time/range.js";
 import { EVENT_TYPES, type EventType, type TrafficVerdict } from "./event.js";
 import { branchColumns, type EventRow, eventRowColumns } from "./event-row.js";
 import { EVENT_TABLES } from "./event-tables.js";
+import { isTooDeep, MAX_METADATA_DEPTH } from "./metadata-depth.js";
 
 /** Which events, and in which order. Null is no filter; no types at all are no events. */
 export interface EventList {
@@ -90,6 +91,9 @@ function checkMetadata({ metadata, campaignId, recipientKey }: EventList): void 
   const field = ["filter", "metadata"];
   if (campaignId === null && recipientKey === null) {
     throw new PublicError("BAD_INPUT", "metadata needs campaignId or recipient beside it.", { field });
+  }
+  if (isTooDeep(metadata)) {
+    throw new PublicError("BAD_INPUT", `metadata holds more than ${MAX_METADATA_DEPTH} levels.`, { field });
   }
   if (JSON.stringify(metadata).length > MAX_METADATA_FILTER_CHARS) {
     const message = `metadata has more than ${MAX_METADATA_FILTER_CHARS} characters as JSON.`;

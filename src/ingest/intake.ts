@@ -7,6 +7,7 @@ import { PublicError } from "../errors.js";
 import type { EventInput } from "../events/event.js";
 import { withoutAddress } from "../events/erasures.js";
 import { deriveEventId, eventKeyOf, recipientKeyIn, type RecipientKeys } from "../events/event-key.js";
+import { isTooDeep } from "../events/metadata-depth.js";
 import type { Lane } from "../events/outbox.js";
 import { retainedFrom } from "../events/retention.js";
 import type { RetentionFloor } from "../events/retention-floor.js";
@@ -239,6 +240,8 @@ function idempotencyOf(call: IntakeCall): { key: string; contentHash: string } |
   return { key, contentHash: contentHashOf(call) };
 }
 
-function contentHashOf(call: IntakeCall): string {
-  return hashToUuid(orderedJson(call.events, { withoutNulls: true }));
+function contentHashOf({ events }: IntakeCall): string {
+  // An event that is too deep to be written is refused, whatever else it holds.
+  const written = events.map((event) => (isTooDeep(event.metadata) ? { ...event, metadata: null } : event));
+  return hashToUuid(orderedJson(written, { withoutNulls: true }));
 }

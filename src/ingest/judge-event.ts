@@ -16,6 +16,7 @@ import {
   type TrafficVerdict,
 } from "../events/event.js";
 import { normalizeAddress } from "../events/event-key.js";
+import { isTooDeep, MAX_METADATA_DEPTH } from "../events/metadata-depth.js";
 import { faultOfText } from "../text-faults.js";
 import { type EpochMicros, formatInstant, parseInstant } from "../time/instant.js";
 
@@ -63,9 +64,6 @@ export interface EventLimits {
 
 /** Never before this, whatever the retention: 2000-01-01. */
 export const FIRST_INSTANT = 946_684_800_000_000;
-
-/** So deep at most do objects and lists stand in each other: whoever reads them later may do so by recursion. */
-const MAX_METADATA_DEPTH = 100;
 
 const STATUS_CODE = /^[245](?:\.\d{1,3}\.\d{1,3}|\d\d)?(?:\s.*)?$/;
 
@@ -173,15 +171,17 @@ function judgeMetadata(input: EventInput, rules: JudgingRules): JudgedEvent["met
     const max = rules.limits.maxMetadataBytes;
     throw new Refusal("TOO_LARGE", "metadata", `metadata has ${bytes} bytes as JSON; at most ${max} are taken.`);
   }
-  // JSON.stringify escapes exactly the characters that are looked for, and a level has two brackets, so that most metadata
-  // needs no second look.
-  if (json.includes("\\u") || json.length > 2 * MAX_METADATA_DEPTH) {
-    const problem = faultWithin(metadata, 1);
+  // JSON.stringify escapes exactly the characters that are looked for, a level has two brackets, and a number that is not kept exactly
+  // sixteen digits or an exponent, so that most metadata needs no second look.
+  if (json.includes("\\u") || json.length > 2 * MAX_METADATA_DEPTH || LONG_NUMBER.test(json)) {
+    const problem = isTooDeep(metadata) ? TOO_DEEP : faultWithin(metadata);
     if (problem !== null) throw new Refusal("INVALID", "metadata", `metadata holds ${problem}.`);
   }
   return json === "{}" ? undefined : (metadata as Readonly<Record<string, unknown>>);
 }
 
+const LONG_NUMBER = /\d{16}|\de\+/;
+const INEXACT = "a number past 2^53 - 1, which would not be kept as it is: write it as a text";
 const TOO_DEEP = `more than ${MAX_METADATA_DEPTH} levels`;
 
 function jsonOf(metadata: object): string {
@@ -194,12 +194,12 @@ function jsonOf(metadata: object): string {
   }
 }
 
-function faultWithin(value: unknown, depth: number): string | null {
+function faultWithin(value: unknown): string | null {
   if (typeof value === "string") return faultOfText(value);
+  if (typeof value === "number") return Number.isInteger(value) && !Number.isSafeInteger(value) ? INEXACT : null;
   if (typeof value !== "object" || value === null) return null;
-  if (depth > MAX_METADATA_DEPTH) return TOO_DEEP;
   for (const [key, inner] of Object.entries(value)) {
-    const problem = faultOfText(key) ?? faultWithin(inner, depth + 1);
+    const problem = faultOfText(key) ?? faultWithin(inner);
     if (problem !== null) return problem;
   }
   return null;

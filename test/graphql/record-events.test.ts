@@ -195,6 +195,20 @@ describe("an idempotency key", () => {
     expect(theirs.data.recordEvents.receipt?.id).not.toBe(mine.data.recordEvents.receipt?.id);
   });
 
+  test("is kept for a call in which one event's metadata is nested past any limit of a stack: the others are recorded", async () => {
+    const events = [sent(1, "deep"), { ...sent(2, "deep"), metadata: "DEEP" }];
+    const call = JSON.stringify({ query: RECORD_EVENTS, variables: { input: { idempotencyKey: "deep", events } } });
+    const body = call.replace('"DEEP"', `${'{"a":'.repeat(5_000)}1${"}".repeat(5_000)}`);
+    const headers = { "content-type": "application/json", authorization: `Bearer ${key}` };
+    for (let time = 0; time < 2; time++) {
+      const answer = await fetch(`${product.url}/graphql`, { method: "POST", headers, body });
+      expect(await answer.json()).toMatchObject({
+        data: { recordEvents: { acceptedCount: 1, refused: [{ index: 1, code: "INVALID", field: "metadata" }] } },
+      });
+    }
+    expect(await recordedIn("deep")).toBe(1);
+  });
+
   test.each(["", "x".repeat(256)])("%j is refused", async (idempotencyKey) => {
     const { status, errors } = await record({ idempotencyKey, events: [] });
     expect(status).toBe(400);

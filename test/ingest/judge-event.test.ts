@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { EVENT_TYPES, type EventInput } from "../../src/events/event.js";
+import { deriveEventId } from "../../src/events/event-key.js";
+import type { CampaignId, RecipientKey } from "../../src/ids.js";
 import {
   FIRST_INSTANT,
   judgeEvent,
@@ -230,7 +232,34 @@ function nested(depth: number): unknown {
   return value;
 }
 
+test("of an amount the value tells derived ids apart, and not how it is written", () => {
+  const identity = {
+    type: "CONVERTED",
+    campaignId: "018f0000-0000-7000-8000-000000000001" as CampaignId,
+    recipientKey: "018f0000-0000-7000-8000-000000000002" as RecipientKey,
+    occurredAt: 1,
+    messageId: undefined,
+  } as const;
+  const idsOf = (...amounts: string[]) => new Set(amounts.map((amount) => deriveEventId(identity, { amount })));
+  expect(idsOf("12.5", "12.50", "012.500000").size).toBe(1);
+  expect(idsOf("0", "00.0", "0.000000").size).toBe(1);
+  expect(idsOf("12.5", "12.05", "12.501", "125", "0.5", "10", "100").size).toBe(7);
+});
+
 describe("the metadata", () => {
+  test.each([9_007_199_254_740_992, -9_007_199_254_740_994, 1e21, 1e300])(
+    "that holds %d is refused, as it may have been another number",
+    (number) => {
+      expect(refusalOf({ metadata: { order: [{ number }] } })).toEqual(invalid("metadata"));
+      expect(refusalOf({ metadata: { order: String(number) } })).toBeNull();
+    },
+  );
+  test.each([Number.MAX_SAFE_INTEGER, -Number.MAX_SAFE_INTEGER, 0.1 + 0.2, 1e-300])(
+    "that holds %d is kept",
+    (number) => {
+      expect(judge({ metadata: { number } }).metadata).toEqual({ number });
+    },
+  );
   test.each([["text"], [7], [true], [[]], [[{}]]])("that is no JSON object is refused: %j", (metadata) => {
     expect(refusalOf({ metadata })).toEqual(invalid("metadata"));
   });
