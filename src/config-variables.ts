@@ -125,6 +125,11 @@ export const CONFIG_VARIABLES = {
     "How long requests and batches under way may take after a signal to stop.",
     wholeNumber(0, HOUR_MS),
   ),
+  SHUTDOWN_DELAY_MS: setting(
+    "0",
+    "How long a server goes on taking connections after a signal to stop, while /readyz says 503.",
+    wholeNumber(0, HOUR_MS),
+  ),
   MAX_EVENTS_PER_CALL: setting("1000", "Events in one call.", wholeNumber(1, 100_000)),
   MAX_CALL_BYTES: setting("5000000", "Bytes in one call.", wholeNumber(1_000, 100_000_000)),
   MAX_ADDRESS_CHARS: setting("320", "Characters of a recipient's address.", wholeNumber(1, 2_000)),
@@ -166,6 +171,7 @@ export const CONFIG_VARIABLES = {
     "Links counted by themselves; more are counted together.",
     wholeNumber(1, 100_000),
   ),
+  MAX_FILTER_TAGS: setting("100", "Tags that one filter may name.", wholeNumber(1, 10_000)),
   MAX_SERIES_POINTS: setting("3000", "Points of one series.", wholeNumber(1, 100_000)),
   MAX_QUERY_TOKENS: setting("5000", "Tokens of one GraphQL document.", wholeNumber(100, 1_000_000)),
   MAX_QUERY_DEPTH: setting("20", "Levels of one GraphQL document.", wholeNumber(2, 100)),
@@ -209,6 +215,11 @@ export const CONFIG_VARIABLES = {
     "5000",
     "How long a request waits for a connection, and a call of events for those before it.",
     wholeNumber(1, HOUR_MS),
+  ),
+  INSERT_QUEUE_MB: setting(
+    "64",
+    "Megabytes of events that wait in a process for the inserts before them; past it calls are refused.",
+    wholeNumber(1, 10_000),
   ),
   STATEMENT_TIMEOUT_MS: setting(
     "10000",

@@ -22,6 +22,8 @@ export interface DatabasesConfig {
   /** Connections to each database. */
   readonly poolSize: number;
   readonly waitTimeoutMs: number;
+  /** Of events that wait for the inserts before them. */
+  readonly insertQueueChars: number;
   readonly statementTimeoutMs: number;
   readonly answerTimeoutMs: number;
   readonly preparedStatements: boolean;
@@ -37,6 +39,7 @@ export interface LimitsConfig {
   /** Null: events are kept. */
   readonly eventRetentionDays: number | null;
   readonly maxLinksPerCampaign: number;
+  readonly maxFilterTags: number;
   readonly maxSeriesPoints: number;
   readonly maxKeyOverlapSeconds: number;
 }
@@ -81,6 +84,8 @@ export interface Config {
   /** Null where none is set: each command has its own. */
   readonly logLevel: string | null;
   readonly shutdownTimeoutMs: number;
+  /** Of servers, before that. */
+  readonly shutdownDelayMs: number;
   readonly http: HttpConfig;
   /** Null: only API keys are let in. */
   readonly auth: AuthConfig | null;
@@ -223,6 +228,7 @@ function arrange(values: Values, warnings: readonly string[]): Config {
     secret: values.MAILTALLY_SECRET,
     logLevel: values.LOG_LEVEL,
     shutdownTimeoutMs: values.SHUTDOWN_TIMEOUT_MS,
+    shutdownDelayMs: values.SHUTDOWN_DELAY_MS,
     http: {
       host: values.HOST,
       port: values.PORT,
@@ -240,6 +246,7 @@ function arrange(values: Values, warnings: readonly string[]): Config {
       urls: events === null || metrics === null ? null : { events, metrics },
       poolSize: values.DATABASE_POOL_SIZE,
       waitTimeoutMs: values.DATABASE_WAIT_TIMEOUT_MS,
+      insertQueueChars: values.INSERT_QUEUE_MB * 1_000_000,
       statementTimeoutMs: values.STATEMENT_TIMEOUT_MS,
       answerTimeoutMs: values.DATABASE_ANSWER_TIMEOUT_MS,
       preparedStatements: values.PREPARED_STATEMENTS,
@@ -254,6 +261,7 @@ function arrange(values: Values, warnings: readonly string[]): Config {
       maxFutureMinutes: values.MAX_FUTURE_MINUTES,
       eventRetentionDays: values.EVENT_RETENTION_DAYS,
       maxLinksPerCampaign: values.MAX_LINKS_PER_CAMPAIGN,
+      maxFilterTags: values.MAX_FILTER_TAGS,
       maxSeriesPoints: values.MAX_SERIES_POINTS,
       maxKeyOverlapSeconds: values.MAX_KEY_OVERLAP_SECONDS,
     },

@@ -25,7 +25,10 @@ export function createIntake(
   const now = systemClock;
   const identities = new CampaignIdentities(events, now);
   const recipientKeys = new RecipientKeys(secret);
-  const inbox = new InboxWriter(events, { waitTimeoutMs: config.databases.waitTimeoutMs });
+  const inbox = new InboxWriter(events, {
+    waitTimeoutMs: config.databases.waitTimeoutMs,
+    maxWaitingChars: config.databases.insertQueueChars,
+  });
   const intake = new Intake({
     campaigns: identities,
     inbox,

@@ -1,10 +1,12 @@
 /** Finds the databases and the secret that a process works with: those of the configuration, else the embedded ones. */
 import { mkdir } from "node:fs/promises";
 import { type Config, ConfigError } from "./config.js";
+import { findDatabaseMixUp } from "./database/database-mix-up.js";
 import { DATABASE_NAMES } from "./database/database-name.js";
 import { borrowEmbeddedServer, startEmbeddedServer } from "./database/embedded-server.js";
 import { migrateDatabases, pendingMigrations } from "./database/migrate.js";
 import { whyUnreachable } from "./database/reachability.js";
+import { inDataDir } from "./in-data-dir.js";
 import { assertSameSecret } from "./installation.js";
 import { loadSecret } from "./load-secret.js";
 import type { Logger } from "./observability/logger.js";
@@ -12,7 +14,7 @@ import { Telemetry } from "./observability/telemetry.js";
 import { type DatabaseUrls, openPools } from "./open-pools.js";
 import { type Running, type Runtime, secretKeyOf } from "./runtime.js";
 
-interface OpenOptions {
+export interface OpenOptions {
   readonly config: Config;
   readonly log: Logger;
   /** "program": owns the embedded server, where that is used. "command": shares it with a program that runs. */
@@ -24,17 +26,18 @@ interface OpenOptions {
 
 export type Installation = Runtime & Running;
 
-/** Throws ConfigError where the configured databases are out of reach, lack migrations, or another secret was used for them. */
+/** Throws ConfigError where the configured databases are out of reach, lack migrations, or another secret was used for them, and where the data folder cannot be used. */
 export async function openInstallation(options: OpenOptions): Promise<Installation> {
   const { config, log } = options;
   const configured = config.databases.urls;
-  const embedded = configured === null ? await openEmbedded(options) : null;
+  const embedded = configured === null ? await inDataDir(config.dataDir, () => openEmbedded(options)) : null;
   try {
     const urls = configured ?? embedded?.urls;
     if (urls === undefined) throw new Error("Neither databases are configured nor an embedded server runs");
     if (configured !== null) await assertReachable(configured);
     // The embedded databases are the program's own: nobody else migrates them.
     if (options.migrate || embedded !== null) {
+      if (configured !== null) await assertNotMixedUp(configured);
       await migrateDatabases({ eventsUrl: urls.events, metricsUrl: urls.metrics, log });
     } else await assertMigrated(urls);
     const runtime = {
@@ -42,7 +45,7 @@ export async function openInstallation(options: OpenOptions): Promise<Installati
       urls,
       log,
       telemetry: new Telemetry(),
-      secret: secretKeyOf(await loadSecret(config, log)),
+      secret: secretKeyOf(await inDataDir(config.dataDir, () => loadSecret(config, log))),
     };
     await checkSecret(runtime);
     return { ...runtime, stop: async () => embedded?.stop() };
@@ -73,10 +76,27 @@ async function assertReachable(urls: DatabaseUrls): Promise<void> {
   if (faults.length > 0) throw new ConfigError(faults);
 }
 
+/** Migrations that ran in the other's database would have to be taken out by hand. */
+async function assertNotMixedUp(urls: DatabaseUrls): Promise<void> {
+  const mixUp = await findDatabaseMixUp(urls);
+  if (mixUp === null) return;
+  if (mixUp === "same") {
+    throw new ConfigError(["EVENTS_DATABASE_URL and METRICS_DATABASE_URL name one database, and must be two"]);
+  }
+  const meant = { events: "metrics", metrics: "the event log" };
+  throw new ConfigError(
+    mixUp.map(
+      (database) =>
+        `${database.toUpperCase()}_DATABASE_URL names a database that holds ${meant[database]}: are the two swapped?`,
+    ),
+  );
+}
+
 async function assertMigrated(urls: DatabaseUrls): Promise<void> {
   for (const database of DATABASE_NAMES) {
     const pending = await pendingMigrations(database, urls[database]);
     if (pending.length === 0) continue;
+    await assertNotMixedUp(urls);
     throw new ConfigError([
       `${database.toUpperCase()}_DATABASE_URL names a database that lacks ${pending.length} migration(s). ` +
         "Run: npm run -s mailtally -- migrate",

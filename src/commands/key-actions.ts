@@ -82,12 +82,18 @@ function inTenant<T>(slug: string, work: (session: Session<"metrics">, tenantId:
   });
 }
 
-/** By its id, as GraphQL shows it or bare, or by what its secret begins with. Prefixes are random, and could yet be the same. */
+/**
+ * By its id, as GraphQL shows it or bare, or by what its secret begins with: either of them while two work, since the one that
+ * leaked may be the old one. Prefixes are random, and could yet be the same.
+ */
 async function findKeyOrFail(session: Session<"metrics">, tenantId: TenantId, name: string): Promise<ApiKey> {
   const id = (isUuid(name) ? name : uuidOfGlobalId("ApiKey", name)) as ApiKeyId | null;
   const prefix = /^(?:mt_)?([0-9A-Za-z]{8})$/.exec(name)?.[1];
   const keys = await listApiKeys(session, tenantId);
-  const [key, ...others] = keys.filter((each) => each.id === id || each.prefix === prefix);
+  const now = systemClock();
+  const [key, ...others] = keys.filter(
+    (each) => each.id === id || each.prefix === prefix || (isOverlapping(each, now) && each.formerPrefix === prefix),
+  );
   if (key === undefined) throw new PublicError("NOT_FOUND", `There is no key ${JSON.stringify(name)}; see keys list.`);
   if (others.length > 0) throw new PublicError("CONFLICT", "Several keys begin so: name the one you mean by its id.");
   return key;
@@ -108,6 +114,11 @@ function jsonOf(key: ApiKey) {
 
 function timeOf(instant: EpochMicros | null): string | null {
   return instant === null ? null : formatInstant(instant);
+}
+
+/** Whether its old secret still works. */
+function isOverlapping({ formerExpiresAt }: ApiKey, now: EpochMicros): boolean {
+  return formerExpiresAt !== null && formerExpiresAt > now;
 }
 
 function stateOf({ revokedAt, expiresAt, formerPrefix, formerExpiresAt }: ApiKey, now: EpochMicros): string {

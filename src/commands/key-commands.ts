@@ -34,7 +34,7 @@ export function addKeyCommands(program: Command): void {
   keys
     .command("rotate")
     .description("Give a key another secret; prints it alone, and it is shown this once.")
-    .argument("<key>", "its id, or the 8 characters after mt_ of its secret")
+    .argument("<key>", "its id, or the 8 characters after mt_ of its secret, the old one too while that works")
     .requiredOption("--tenant <slug>", "whose key it is")
     .option("--overlap-seconds <number>", "how long the old secret goes on working beside the new one", seconds, 0)
     .action(async (key: string, options: RotateOptions) => {
@@ -44,7 +44,7 @@ export function addKeyCommands(program: Command): void {
   keys
     .command("revoke")
     .description("End a key for good, within a second on every server; prints its id.")
-    .argument("<key>", "its id, or the 8 characters after mt_ of its secret")
+    .argument("<key>", "its id, or the 8 characters after mt_ of its secret, the old one too while that works")
     .requiredOption("--tenant <slug>", "whose key it is")
     .action(async (key: string, options: { tenant: string }) => {
       const { revokeKeyOfTenant } = await import("./key-actions.js");

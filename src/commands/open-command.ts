@@ -1,9 +1,8 @@
-import { constants } from "node:os";
 import { readConfig } from "../config.js";
 import { createLogger, type Logger } from "../observability/logger.js";
-import { type Installation, openInstallation } from "../open-installation.js";
+import { type Installation, openInstallation, type OpenOptions } from "../open-installation.js";
 import { openPools, type Pools } from "../open-pools.js";
-import { STOP_SIGNALS } from "./run-until-signal.js";
+import { leaveEarly } from "./leave-early.js";
 
 /** The program's own environment, which one module reads. */
 export function configOfProcess() {
@@ -11,44 +10,35 @@ export function configOfProcess() {
 }
 
 /** What one command works with: the databases for as long as it takes, with few words on the way. */
-export async function withInstallation<T>(
+export function withInstallation<T>(
   work: (installation: Installation, pools: Pools, log: Logger) => Promise<T>,
 ): Promise<T> {
   const config = configOfProcess();
   const log = createLogger(config.logLevel ?? "warn");
-  const opening = openInstallation({ config, log, as: "command", migrate: false });
-  const endListening = leaveOnSignal(opening);
+  return whileOpen({ config, log, as: "command", migrate: false }, async (installation) => {
+    const pools = openPools(installation.urls, config, "command", installation);
+    try {
+      return await work(installation, pools, log);
+    } finally {
+      await pools.stop();
+    }
+  });
+}
+
+/** Opens an installation for some work, and leaves it whatever ends that. */
+export async function whileOpen<T>(options: OpenOptions, work: (installation: Installation) => Promise<T>): Promise<T> {
+  const opening = openInstallation(options);
+  // Configured databases run on anyway, and may never answer: nothing is there to wait for.
+  const isEmbedded = options.config.databases.urls === null;
+  const done = leaveEarly(async () => (isEmbedded ? (await opening).stop() : undefined));
   try {
     const installation = await opening;
     try {
-      const pools = openPools(installation.urls, config, "command", installation);
-      try {
-        return await work(installation, pools, log);
-      } finally {
-        await pools.stop();
-      }
+      return await work(installation);
     } finally {
       await installation.stop();
     }
   } finally {
-    endListening();
+    await done();
   }
-}
-
-/**
- * A command that is interrupted leaves the embedded server, which would run on alone: it lives in a session of its own. What can
- * come to an end by itself listens to the signal as well, and is let do so the first time.
- */
-function leaveOnSignal(opening: Promise<Installation>): () => void {
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (process.listenerCount(signal) > 1) return;
-    void opening
-      .then((installation) => installation.stop())
-      .catch(() => undefined)
-      .finally(() => process.exit(128 + constants.signals[signal]));
-  };
-  for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
-  return () => {
-    for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
-  };
 }

@@ -1,4 +1,5 @@
-import { findCampaignByExternalId } from "../campaigns/find-campaigns.js";
+import { findCampaignByExternalId, findCampaigns } from "../campaigns/find-campaigns.js";
+import { findUnheardCampaigns } from "../campaigns/unheard-campaigns.js";
 import { PublicError } from "../errors.js";
 import { type CampaignId, isUuid, uuidOfGlobalId } from "../ids.js";
 import type { Pools } from "../open-pools.js";
@@ -139,10 +140,20 @@ function rangeOf({ from, to }: RollupOptions): TimeRange | null {
   return { from: range.from, to: range.to };
 }
 
-async function findCampaignOrFail({ metrics }: Pools, tenant: Tenant, name: string): Promise<CampaignId> {
-  const uuid = isUuid(name) ? name : uuidOfGlobalId("Campaign", name);
-  if (uuid !== null) return uuid as CampaignId;
-  const row = await writeAsTenant(metrics, tenant.id, (session) => findCampaignByExternalId(session, tenant.id, name));
-  if (row === null) throw new PublicError("NOT_FOUND", `There is no campaign ${JSON.stringify(name)}.`);
-  return row.id;
+/** By its id, as GraphQL shows it or bare, or by its external id. */
+async function findCampaignOrFail({ events, metrics }: Pools, tenant: Tenant, name: string): Promise<CampaignId> {
+  const id = (isUuid(name) ? name : uuidOfGlobalId("Campaign", name)) as CampaignId | null;
+  const inMetrics = await writeAsTenant(metrics, tenant.id, (session) =>
+    id === null
+      ? findCampaignByExternalId(session, tenant.id, name)
+      : findCampaigns(session, tenant.id, [id]).then((rows) => rows[0] ?? null),
+  );
+  if (inMetrics !== null) return inMetrics.id;
+  // One that an event has made may not have reached the metrics yet.
+  const [unheard] =
+    id === null
+      ? []
+      : await writeAsTenant(events, tenant.id, (session) => findUnheardCampaigns(session, tenant.id, [id]));
+  if (unheard !== undefined) return unheard.id;
+  throw new PublicError("NOT_FOUND", `There is no campaign ${JSON.stringify(name)}.`);
 }

@@ -6,7 +6,7 @@ export const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
  * Begins, and stops at the first of these signals, also one that comes while it still begins. A second one leaves at once,
- * and so does whatever has not ended in twice the limit after the first: whatever was acknowledged is durable.
+ * and so does whatever has not ended within the limit after the first: whatever was acknowledged is durable.
  */
 export async function runUntilSignal(limitMs: number, log: Logger, begin: () => Promise<Running>): Promise<void> {
   const stopped = Promise.withResolvers<void>();
@@ -19,7 +19,7 @@ export async function runUntilSignal(limitMs: number, log: Logger, begin: () => 
     setTimeout(() => {
       log.error({ limitMs }, "stopping took too long");
       process.exit(1);
-    }, limitMs * 2).unref();
+    }, limitMs).unref();
     stopped.resolve();
   };
   for (const signal of STOP_SIGNALS) process.on(signal, onSignal);

@@ -2,7 +2,7 @@ import { giveWay } from "../give-way.js";
 import { bufferedStderr, createLogger } from "../observability/logger.js";
 import { type Installation, openInstallation } from "../open-installation.js";
 import type { Running } from "../runtime.js";
-import { configOfProcess } from "./open-command.js";
+import { configOfProcess, whileOpen } from "./open-command.js";
 import { runUntilSignal } from "./run-until-signal.js";
 
 export function runStart(): Promise<void> {
@@ -39,7 +39,8 @@ export function runWork(): Promise<void> {
 export async function runMigrations(): Promise<void> {
   const config = configOfProcess();
   const log = createLogger(config.logLevel ?? "info");
-  await (await openInstallation({ config, log, as: "command", migrate: true })).stop();
+  for (const warning of config.warnings) log.warn(warning);
+  await whileOpen({ config, log, as: "command", migrate: true }, async () => undefined);
 }
 
 interface RunOptions {
@@ -56,7 +57,8 @@ async function run(options: RunOptions, load: () => Promise<Begin>): Promise<voi
   const config = configOfProcess();
   const log = createLogger(config.logLevel ?? options.logLevel, bufferedStderr());
   for (const warning of config.warnings) log.warn(warning);
-  await runUntilSignal(config.shutdownTimeoutMs, log, async () => {
+  const limitMs = config.shutdownDelayMs + 2 * config.shutdownTimeoutMs;
+  await runUntilSignal(limitMs, log, async () => {
     const loading = load();
     // Waited for below; a failure before that must not end the process unheard.
     loading.catch(() => undefined);

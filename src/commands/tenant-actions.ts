@@ -1,16 +1,30 @@
 import { PublicError } from "../errors.js";
+import { encodeGlobalId } from "../ids.js";
 import type { Pools } from "../open-pools.js";
 import { systemClock } from "../runtime.js";
 import { rebuildDays } from "../rollups/rebuild/rebuild-days.js";
-import { createTenant, findTenantBySlug, type Tenant, updateTenant } from "../tenancy/tenants.js";
+import { createTenant, findTenantBySlug, findTenants, type Tenant, updateTenant } from "../tenancy/tenants.js";
+import { formatInstant } from "../time/instant.js";
 import { countedProgress } from "./counted-progress.js";
 import { withInstallation } from "./open-command.js";
+import { textTable } from "./text-table.js";
 
 export function createTenantOfSlug(slug: string, options: { timeZone: string; name?: string }): Promise<void> {
   return withInstallation(async (_installation, { metrics }) => {
     const tenant = await createTenant(metrics, { slug, ...options }, systemClock());
     process.stdout.write(`${tenant.slug}\n`);
   });
+}
+
+export async function listTenants(options: { readonly json?: true }): Promise<void> {
+  const tenants = await withInstallation((_installation, { metrics }) => findTenants(metrics));
+  if (options.json === true) {
+    process.stdout.write(`${JSON.stringify(tenants.map(jsonOf), null, 2)}\n`);
+    return;
+  }
+  if (tenants.length === 0) return void process.stderr.write("There are no tenants. Make one: tenants create <slug>\n");
+  const rows = tenants.map(({ slug, name, timeZone, createdAt }) => [slug, name, timeZone, formatInstant(createdAt)]);
+  process.stdout.write(textTable(["Tenant", "Name", "Time zone", "Created"], rows));
 }
 
 /** Changes the tenant, and stays until the day rollups are its zone's. */
@@ -40,4 +54,8 @@ export async function findTenantOrFail({ metrics }: Pools, slug: string): Promis
   const tenant = await findTenantBySlug(metrics, slug);
   if (tenant !== null) return tenant;
   throw new PublicError("NOT_FOUND", `There is no tenant ${JSON.stringify(slug)}. Make one: tenants create ${slug}`);
+}
+
+function jsonOf({ id, createdAt, ...rest }: Tenant) {
+  return { id: encodeGlobalId("Tenant", id), ...rest, createdAt: formatInstant(createdAt) };
 }

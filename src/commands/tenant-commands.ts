@@ -13,7 +13,14 @@ export function addTenantCommands(program: Command): void {
       const { createTenantOfSlug } = await import("./tenant-actions.js");
       await createTenantOfSlug(slug, options);
     });
-
+  tenants
+    .command("list")
+    .description("Show all tenants, by slug.")
+    .option("--json", "as one JSON array")
+    .action(async (options: { json?: true }) => {
+      const { listTenants } = await import("./tenant-actions.js");
+      await listTenants(options);
+    });
   tenants
     .command("update")
     .description("Change a tenant. After another time zone its days are made anew from the quarter-hours, online.")

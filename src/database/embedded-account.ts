@@ -8,6 +8,7 @@
 import { execFile, spawn } from "node:child_process";
 import { stat } from "node:fs/promises";
 import { promisify } from "node:util";
+import { ConfigError } from "../config.js";
 
 const run = promisify(execFile);
 
@@ -23,10 +24,10 @@ export async function serverAccount(cluster: string): Promise<ServerAccount> {
   const own = process.getuid?.();
   if (own !== 0) {
     if (owner !== undefined && own !== undefined && owner.uid !== own) {
-      throw new Error(
-        `The database in ${cluster} belongs to the system user ${owner.uid}, and this program runs as ${own}. ` +
-          "Run it as that user or as root, or name another DATA_DIR.",
-      );
+      throw new ConfigError([
+        `DATA_DIR: the database in ${cluster} belongs to the system user ${owner.uid}, and this program runs as ${own}. ` +
+          "Run it as that user or as root, or name another folder",
+      ]);
     }
     return {};
   }

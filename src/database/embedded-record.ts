@@ -1,6 +1,6 @@
 /** What a data folder remembers of its embedded server: port, passwords, and where the cluster lies. */
 import { randomBytes, randomUUID } from "node:crypto";
-import { chown, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { chown, open, readFile, rename, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 
@@ -40,12 +40,18 @@ export function newRecord(port: number, cluster: string): ServerRecord {
 }
 
 /**
- * Replaces a file in one step, readable for its owner alone. Written by root it goes to the owner of the folder: one
+ * Replaces a file in one step, also where the power fails meanwhile, readable for its owner alone. Written by root it goes to the owner of the folder: one
  * accidental `sudo` must not lock the user out of the program's own files.
  */
 export async function writePrivateFile(path: string, content: string): Promise<void> {
   const fresh = `${path}.${randomUUID()}`;
-  await writeFile(fresh, content, { mode: 0o600 });
+  const file = await open(fresh, "wx", 0o600);
+  try {
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
   if (process.getuid?.() === 0) {
     const folder = await stat(dirname(path));
     await chown(fresh, folder.uid, folder.gid);

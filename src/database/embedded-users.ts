@@ -9,31 +9,36 @@
  * back, so every entry names its process by id and start time (ids are used again, in containers nearly always).
  */
 import { randomUUID } from "node:crypto";
-import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { link, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { z } from "zod";
 import { isAlive, startTime } from "./embedded-process.js";
 import { writePrivateFile } from "./embedded-record.js";
 
-export type ServerUserRole = "program" | "command";
+const userSchema = z.object({
+  id: z.string(),
+  pid: z.int().positive(),
+  started: z.string(),
+  role: z.enum(["program", "command"]),
+});
 
-export interface ServerUser {
-  readonly id: string;
-  readonly pid: number;
-  readonly started: string;
-  readonly role: ServerUserRole;
-}
+export type ServerUser = Readonly<z.infer<typeof userSchema>>;
+export type ServerUserRole = ServerUser["role"];
+
+/** What a power failure left empty or cut short: whoever wrote it has died with the machine. */
+const DAMAGED = "damaged";
+type Holder = ServerUser | typeof DAMAGED;
 
 const LOCK_TIMEOUT_MS = 300_000;
 const POLL_INTERVAL_MS = 20;
 
 /** The users whose processes live. Call it under `withServerLock`. */
 export async function liveUsers(dataDir: string): Promise<readonly ServerUser[]> {
-  const written = await readFile(listPath(dataDir), "utf8").catch(() => "[]");
+  const users = await readWritten(listPath(dataDir), z.array(userSchema));
+  if (users === undefined || users === DAMAGED) return [];
   const alive: ServerUser[] = [];
-  for (const user of JSON.parse(written) as readonly ServerUser[]) {
-    if (await isAlive(user)) alive.push(user);
-  }
+  for (const user of users) if (await isAlive(user)) alive.push(user);
   return alive;
 }
 
@@ -68,37 +73,60 @@ export async function withServerLock<T>(dataDir: string, work: () => Promise<T>)
 
 async function acquire(path: string, prepared: string): Promise<void> {
   const deadline = Date.now() + LOCK_TIMEOUT_MS;
-  for (;;) {
-    try {
-      await link(prepared, path);
-      return;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    }
-    const holder = await readHolder(path);
+  while (!(await linked(prepared, path))) {
+    const holder = await readWritten(path, userSchema);
     if (holder === undefined) continue;
-    if (!(await isAlive(holder))) await removeStale(path, holder);
+    if (holder === DAMAGED || !(await isAlive(holder))) await removeStale(path, holder, prepared);
     else if (Date.now() > deadline) throw new Error(`Process ${holder.pid} has held ${path} for too long.`);
     else await pause(POLL_INTERVAL_MS);
   }
 }
 
-/** Two processes may find the same dead holder: whoever moved a lock that is not the dead one puts it back. */
-async function removeStale(path: string, dead: ServerUser): Promise<void> {
-  const aside = `${path}.${randomUUID()}`;
-  try {
-    await rename(path, aside);
-  } catch {
+/**
+ * Whoever has the claim on what a dead holder left is the only one to remove it, so that nobody takes the lock from under the next
+ * holder. Such a claim is a lock like the first one, and its holder may be dead as well.
+ */
+async function removeStale(path: string, dead: Holder, prepared: string): Promise<void> {
+  const claim = `${path}.${idOf(dead)}`;
+  if (await linked(prepared, claim)) {
+    const found = await readWritten(path, userSchema);
+    if (found !== undefined && idOf(found) === idOf(dead)) await rm(path, { force: true });
+    await rm(claim, { force: true });
     return;
   }
-  const moved = await readHolder(aside);
-  if (moved !== undefined && moved.id !== dead.id) await link(aside, path);
-  await rm(aside, { force: true });
+  const claimer = await readWritten(claim, userSchema);
+  if (claimer === undefined) return;
+  if (claimer === DAMAGED || !(await isAlive(claimer))) await removeStale(claim, claimer, prepared);
+  else await pause(POLL_INTERVAL_MS);
 }
 
-async function readHolder(path: string): Promise<ServerUser | undefined> {
-  const text = await readFile(path, "utf8").catch(() => undefined);
-  return text === undefined ? undefined : (JSON.parse(text) as ServerUser);
+/** Whether the file has that name as well now: false where the name was taken. */
+async function linked(file: string, name: string): Promise<boolean> {
+  try {
+    await link(file, name);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    return false;
+  }
+}
+
+function idOf(holder: Holder): string {
+  return holder === DAMAGED ? DAMAGED : holder.id;
+}
+
+/** Undefined where there is no such file. A live user's is never cut short: files come to their names whole. */
+async function readWritten<T>(path: string, schema: z.ZodType<T>): Promise<T | typeof DAMAGED | undefined> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  if (text === undefined) return undefined;
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch {
+    return DAMAGED;
+  }
 }
 
 function listPath(dataDir: string): string {

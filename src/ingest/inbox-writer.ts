@@ -39,7 +39,7 @@ interface Call {
 interface InboxWriterOptions {
   /** How long a call may wait for those before it, until it is refused. Nothing of it was sent to the database then. */
   readonly waitTimeoutMs?: number;
-  /** Of payload, of all calls that wait: further ones are refused at once. */
+  /** Of payload, of all calls that wait: further ones are refused at once, but for one that nobody waits before. */
   readonly maxWaitingChars?: number;
 }
 
@@ -119,8 +119,9 @@ export class InboxWriter {
     const call: Call = { answer, entry, idempotency, settle: resolve, since: performance.now() };
     const queue = this.#queues.get(tenantId);
     if (queue !== undefined) {
-      if (this.#waitingChars + charsOf(call) > this.#maxWaitingChars) return Promise.reject(notStored());
-      this.#waitingChars += charsOf(call);
+      const chars = this.#waitingChars + charsOf(call);
+      if (this.#waitingChars > 0 && chars > this.#maxWaitingChars) return Promise.reject(notStored());
+      this.#waitingChars = chars;
       queue.push(call);
       return promise;
     }

@@ -116,6 +116,25 @@ test(
 );
 
 test(
+  "a key is found by what its old secret begins with while that works, and no longer",
+  async () => {
+    const leaked = await create("--scopes", "READ_METRICS");
+    const rotate = (...args: readonly string[]) => keys("rotate", prefixOf(leaked), "--tenant", "acme", ...args);
+    const second = (await rotate("--overlap-seconds", "600")).stdout.trim();
+    const third = (await rotate()).stdout.trim();
+    expect(await rotate()).toMatchObject({ code: 1, stdout: "", stderr: expect.stringMatching(/There is no key/) });
+    await waitFor(async () => !(await isLetIn(leaked)) && !(await isLetIn(second)), {
+      what: "the older secrets to end",
+    });
+
+    await keys("rotate", prefixOf(third), "--tenant", "acme", "--overlap-seconds", "600");
+    expect(await keys("revoke", prefixOf(third), "--tenant", "acme")).toMatchObject({ code: 0 });
+    await waitFor(async () => !(await isLetIn(third)), { what: "the key to be refused" });
+  },
+  LIMIT_MS,
+);
+
+test(
   "a key is revoked by its id, and another tenant's is not found",
   async () => {
     const secret = await create("--scopes", "READ_METRICS", "--name", "Revoked");

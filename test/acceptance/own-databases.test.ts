@@ -188,9 +188,54 @@ test(
       expect(stderr).not.toContain("hunter2");
       expect(stderr).not.toMatch(/\n\s+at /);
     }
+    const withoutFile = { ...env, EVENTS_DATABASE_URL: `${env.EVENTS_DATABASE_URL}?sslrootcert=/nowhere.pem` };
+    const { code, stderr } = await runCli(["serve"], withoutFile);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^ {2}EVENTS_DATABASE_URL cannot be used: ENOENT.*nowhere\.pem'$/m);
+    expect(stderr).not.toMatch(/hunter2|\n\s+at /);
   },
   LIMIT_MS,
 );
+
+test(
+  "databases that are swapped, or one under two names, are refused before any migration runs",
+  async () => {
+    const env = await newEnvironment("superuser");
+    const { EVENTS_DATABASE_URL: events = "", METRICS_DATABASE_URL: metrics = "" } = env;
+    const twice = { ...env, METRICS_DATABASE_URL: events.replace("127.0.0.1", "localhost") };
+    for (const command of ["migrate", "serve"]) {
+      const { code, stderr } = await runCli([command], twice);
+      expect({ code, stderr }).toEqual({
+        code: 1,
+        stderr: expect.stringMatching(/name one database, and must be two$/m),
+      });
+    }
+    expect(await tablesOf(events)).toEqual([]);
+
+    expect(await runCli(["migrate"], env)).toMatchObject({ code: 0 });
+    const before = [await tablesOf(events), await tablesOf(metrics)];
+    const swapped = { ...env, EVENTS_DATABASE_URL: metrics, METRICS_DATABASE_URL: events };
+    for (const command of ["migrate", "serve", "start"]) {
+      const { code, stderr } = await runCli([command], swapped);
+      expect(code).toBe(1);
+      expect(stderr).toMatch(
+        /EVENTS_DATABASE_URL names a database that holds metrics[^]*METRICS_DATABASE_URL names .* holds the event log/,
+      );
+      expect(stderr).not.toMatch(/-- migrate|\n\s+at /);
+    }
+    expect([await tablesOf(events), await tablesOf(metrics)]).toEqual(before);
+  },
+  LIMIT_MS,
+);
+
+function tablesOf(url: string): Promise<string[]> {
+  return asSuperuser(new URL(url).pathname.slice(1), async (client) => {
+    const { rows } = await client.query<{ name: string }>(
+      "select relname as name from pg_class where relnamespace = 'public'::regnamespace order by 1",
+    );
+    return rows.map(({ name }) => name);
+  });
+}
 
 async function totalSent(env: Record<string, string>): Promise<number> {
   const { pathname } = new URL(env["METRICS_DATABASE_URL"] ?? "");

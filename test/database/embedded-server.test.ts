@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmod, chown, cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { pino } from "pino";
@@ -190,6 +190,20 @@ describe("an embedded server", () => {
     const next = await start();
 
     expect(await ask(next.url("events"), "select 1")).toBe("1");
+  });
+
+  test("starts although a power failure left its lock and its list of users empty or cut short", async () => {
+    await (await start()).stop();
+    for (const left of ["", '{"id":"5d3c']) {
+      await writeFile(join(dataDir, "postgresql.lock"), left);
+      await writeFile(join(dataDir, "postgresql-users.json"), left);
+
+      const server = await start();
+
+      expect(await ask(server.url("events"), "select 1")).toBe("1");
+      await server.stop();
+    }
+    expect(await readdir(dataDir)).not.toContain("postgresql.lock");
   });
 
   test("is not reached by a Ctrl-C for its program's whole process group", async () => {

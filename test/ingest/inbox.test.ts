@@ -142,6 +142,16 @@ test("behind an insert that hangs a call waits for so long at most, and no more 
   await lanesInOrder(1000);
 });
 
+test("a call that is larger than the room for those that wait is taken where none waits before it", async () => {
+  const writer = new InboxWriter(pipeline.events, { maxWaitingChars: 10 });
+  const write = writingTo(writer, await pipeline.createTenant());
+  const [first, second, third] = ["[]", `["${"x".repeat(90)}"]`, "[1]"].map((payload) => write(payload));
+  await expect(third).rejects.toMatchObject({ code: "UNAVAILABLE" });
+  expect(await Promise.all([first, second])).toMatchObject([{ acceptedCount: 1 }, { acceptedCount: 1 }]);
+  await writer.stop();
+  await lanesInOrder(1000);
+});
+
 test("what is live is recorded before what was handed over in bulk, though it came later", async () => {
   const [importing, clicking] = [await pipeline.createTenant(), await pipeline.createTenant()];
   for (let row = 0; row < 5; row++) await accept(importing, LANES.BULK, 10);

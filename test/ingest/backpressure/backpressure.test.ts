@@ -455,19 +455,23 @@ describe("the reading", () => {
   });
 });
 
-test("an import waits at the mark, says so, and records the whole file when workers come", async () => {
-  const server = startServer({ tenant: { events: 200, seconds: MANY } }, () => performance.now());
-  const tenantId = await pipeline.createTenant();
-  const lines = sent(1_000);
+/** An import of these events that waits, as the inbox is full. */
+async function importUntilFull(
+  { intake }: ReturnType<typeof startServer>,
+  tenantId: TenantId,
+  lines: ReturnType<typeof sent>,
+): Promise<{ readonly ended: ReturnType<typeof importFile>; interrupt(): void }> {
   const folder = await mkdtemp(join(tmpdir(), "backpressure-"));
   onTestFinished(() => rm(folder, { recursive: true }));
   const path = join(folder, "history.ndjson");
   await writeFile(path, lines.map((event) => JSON.stringify(event)).join("\n"));
+  const interruption = new AbortController();
   let isFull = false;
-  const importing = importFile({
+  const ended = importFile({
     path,
     tenantId,
-    intake: server.intake,
+    intake,
+    signal: interruption.signal,
     // The mark is no fault: what is waited for here has no end.
     retryForMs: 0,
     progress: {
@@ -477,9 +481,30 @@ test("an import waits at the mark, says so, and records the whole file when work
     },
   });
   await waitFor(() => isFull, { what: "the import to wait" });
+  return { ended, interrupt: () => interruption.abort() };
+}
+
+test("an import waits at the mark, says so, and records the whole file when workers come", async () => {
+  const server = startServer({ tenant: { events: 200, seconds: MANY } }, () => performance.now());
+  const tenantId = await pipeline.createTenant();
+  const lines = sent(1_000);
+  const importing = await importUntilFull(server, tenantId, lines);
   expect(await waiting(tenantId, LANES.BULK)).toBeLessThan(200 + 100);
   startWorker();
-  expect(await importing).toMatchObject({ accepted: 1_000, refused: 0, interrupted: false });
+  expect(await importing.ended).toMatchObject({ accepted: 1_000, refused: 0, interrupted: false });
   await pipeline.settled();
   expect(await recorded(tenantId)).toEqual(lines.map((event) => event.eventId).toSorted());
+});
+
+test("an import that waits at the mark ends on a signal, and says how far it came", async () => {
+  const server = startServer({ tenant: { events: 200, seconds: MANY } }, () => performance.now());
+  const tenantId = await pipeline.createTenant();
+  const importing = await importUntilFull(server, tenantId, sent(1_000));
+  importing.interrupt();
+  const { accepted, interrupted, durableThroughLine } = await importing.ended;
+  expect(interrupted).toBe(true);
+  expect(accepted).toBe(await waiting(tenantId, LANES.BULK));
+  expect(durableThroughLine).toBeLessThanOrEqual(accepted);
+  startWorker();
+  await pipeline.settled();
 });
