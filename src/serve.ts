@@ -1,5 +1,6 @@
 /** The composition root of serving: HTTP, GraphQL and GraphiQL over the two databases and the cache. */
 import path from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { Authenticator } from "./access/authenticator.js";
 import { Budgets } from "./access/budgets/budgets.js";
 import { KeyTallies } from "./access/key-tallies.js";
@@ -25,7 +26,7 @@ import { WholeAnswers } from "./graphql/whole-answers.js";
 import { registerGraphiql } from "./http/graphiql.js";
 import { registerGraphql } from "./http/graphql-route.js";
 import { listen } from "./http/listen.js";
-import { createServer, stopServer } from "./http/server.js";
+import { announceStop, createServer, stopServer } from "./http/server.js";
 import { openPools } from "./open-pools.js";
 import { FreshnessReadings } from "./metrics/freshness-readings.js";
 import { Cursors } from "./pages/cursors.js";
@@ -88,6 +89,7 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
     onCost: (points) => telemetry.cost(points),
     onUnpaid: (code) => telemetry.unpaidCall(code),
     limits: publicLimits(config),
+    maxFilterTags: config.limits.maxFilterTags,
     maxSeriesPoints: config.limits.maxSeriesPoints,
     maxKeyOverlapSeconds: config.limits.maxKeyOverlapSeconds,
     now,
@@ -99,6 +101,7 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
     directory: new DocumentDirectory({ metrics }),
     persistedQueries,
     lock: config.http.trustedDocuments,
+    maxLines: config.http.maxQueryTokens,
   });
   const answers = new WholeAnswers({
     cache: new AnswerCache({
@@ -145,6 +148,11 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
   await registerGraphiql(app, { assetsDir: path.join(import.meta.dirname, "graphiql") });
   const endOutliving = outliveAbandonedFields(log);
   const stop = async (): Promise<void> => {
+    if (app.server.listening) {
+      // Until a load balancer has asked `/readyz`, it sends new connections, which a server that stops would refuse.
+      announceStop(app);
+      await pause(config.shutdownDelayMs);
+    }
     await stopServer(app, config.shutdownTimeoutMs);
     endOutliving();
     await apollo.stop();
@@ -154,7 +162,7 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
     await pools.stop();
   };
   try {
-    return { url: await listen(app, config.http), stop };
+    return { url: await listen(app, { ...config.http, variables: "HOST and PORT" }), stop };
   } catch (error) {
     await stop();
     throw error;

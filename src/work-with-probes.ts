@@ -1,5 +1,5 @@
 import { listen } from "./http/listen.js";
-import { createServer, stopServer } from "./http/server.js";
+import { announceStop, createServer, stopServer } from "./http/server.js";
 import { openPools } from "./open-pools.js";
 import type { Running, Runtime } from "./runtime.js";
 import { answers } from "./tenancy/answers.js";
@@ -20,13 +20,16 @@ export async function workWithProbes(runtime: Runtime): Promise<Running> {
       metrics: { isRequired: true, answers: () => answers(pools.metrics) },
     },
   });
-  await listen(app, { host: config.http.host, port }).catch(async (error: unknown) => {
+  const address = { host: config.http.host, port, variables: "HOST and WORKER_PORT" };
+  await listen(app, address).catch(async (error: unknown) => {
     await pools.stop();
     throw error;
   });
   const working = work(runtime);
   return {
     async stop() {
+      // The probes answer until the batches in hand are finished, which may take long.
+      announceStop(app);
       await working.stop();
       await stopServer(app, config.shutdownTimeoutMs);
       await pools.stop();

@@ -17,7 +17,10 @@ import { type RepetitionLimits, repetitionLimit } from "./repetition-limit.js";
 
 /** What a document may hold at most. */
 export interface DocumentLimits {
-  /** Longer ones are refused before they are parsed to the end: 20,000 aliases would hold the process for a second. */
+  /**
+   * Longer ones are refused before they are parsed to the end: 20,000 aliases would hold the process for a second. So are those of more
+   * lines: a hundred errors behind half a million of them, each looking for its line, would hold it for 14 s.
+   */
   readonly maxTokens: number;
   readonly depths: DepthLimits;
   readonly repetitions: RepetitionLimits;
@@ -40,6 +43,7 @@ export function rulesOf({ depths, repetitions }: DocumentLimits): ValidationRule
 export function faultsOfDocument(schema: GraphQLSchema, text: string, limits: DocumentLimits): string[] {
   const unstorable = faultOfText(text);
   if (unstorable !== null) return [`It holds ${unstorable}.`];
+  if (hasMoreLines(text, limits.maxTokens)) return [`It has more than ${limits.maxTokens} lines.`];
   let document: DocumentNode;
   try {
     document = parse(text, { maxTokens: limits.maxTokens });
@@ -52,6 +56,15 @@ export function faultsOfDocument(schema: GraphQLSchema, text: string, limits: Do
   const absent = [...kinds].filter((kind) => schema.getRootType(kind) === undefined);
   if (absent.length > 0) return [`The schema has no ${absent.join(" and no ")}.`];
   return validate(schema, document, [...specifiedRules, ...rulesOf(limits)]).map(lineOf);
+}
+
+/** Lines as graphql-js counts them. */
+export function hasMoreLines(text: string, max: number): boolean {
+  if (text.length < max) return false;
+  const ends = text.matchAll(/\r\n|[\n\r]/g);
+  let lines = 1;
+  while (lines <= max && ends.next().done !== true) lines++;
+  return lines > max;
 }
 
 function operationsOf(document: DocumentNode): OperationDefinitionNode[] {

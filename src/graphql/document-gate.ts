@@ -13,6 +13,7 @@ import { parseDocumentId } from "../documents/document-id.js";
 import { PublicError } from "../errors.js";
 import { type CallParts, callWith, hasText, partsOf } from "./call-parts.js";
 import type { RequestContext } from "./context.js";
+import { hasMoreLines } from "./document-faults.js";
 import type { PersistedQueries } from "./persisted-queries.js";
 
 interface GateOptions {
@@ -20,17 +21,21 @@ interface GateOptions {
   /** Documents that anybody may have sent: nothing for those who are locked. */
   readonly persistedQueries: PersistedQueries;
   readonly lock: DocumentLock;
+  /** Of a document's text. */
+  readonly maxLines: number;
 }
 
 export class DocumentGate {
   readonly #directory: DocumentDirectory;
   readonly #persistedQueries: PersistedQueries;
   readonly #lock: DocumentLock;
+  readonly #maxLines: number;
 
-  constructor({ directory, persistedQueries, lock }: GateOptions) {
+  constructor({ directory, persistedQueries, lock, maxLines }: GateOptions) {
     this.#directory = directory;
     this.#persistedQueries = persistedQueries;
     this.#lock = lock;
+    this.#maxLines = maxLines;
   }
 
   /** Whether the principal may ask for registered documents alone. Null: nobody who is known. */
@@ -39,8 +44,8 @@ export class DocumentGate {
   }
 
   /**
-   * The call with its document in it. Throws DOCUMENT_NOT_TRUSTED, PERSISTED_QUERY_NOT_FOUND, BAD_INPUT for what is no id,
-   * UNAUTHENTICATED where nobody asks by an id, and UNAVAILABLE where documents cannot be looked up.
+   * The call with its document in it. Throws DOCUMENT_NOT_TRUSTED, PERSISTED_QUERY_NOT_FOUND, BAD_INPUT for what is no id and for a text
+   * of too many lines, UNAUTHENTICATED where nobody asks by an id, and UNAVAILABLE where documents cannot be looked up.
    */
   async pass(context: RequestContext, call: HTTPGraphQLRequest): Promise<HTTPGraphQLRequest> {
     const parts = partsOf(call);
@@ -56,7 +61,13 @@ export class DocumentGate {
       if (hasText(parts)) throw badId("Send a documentId or a query, not both.");
       return this.#registered(context, call, parts, parts.documentId);
     }
-    return parts.hash === undefined || hasText(parts) ? call : this.#persisted(context, call, parts.hash);
+    if (!hasText(parts)) return parts.hash === undefined ? call : this.#persisted(context, call, parts.hash);
+    if (typeof parts.query !== "string") return call;
+    if (hasMoreLines(parts.query, this.#maxLines)) {
+      throw new PublicError("BAD_INPUT", `A document has at most ${this.#maxLines} lines.`, { field: ["query"] });
+    }
+    // What strangers send is not kept: all that is kept has a bound that all share.
+    return parts.hash !== undefined && context.tenant === null ? callWith(call, parts.query) : call;
   }
 
   async #registered(
@@ -83,8 +94,9 @@ export class DocumentGate {
 
   /** By the hash of what somebody sent before, which is Apollo's to find, or else of what is registered. */
   async #persisted(context: RequestContext, call: HTTPGraphQLRequest, hash: unknown): Promise<HTTPGraphQLRequest> {
+    const { answerLife } = context.authenticated();
     const id = typeof hash === "string" ? parseDocumentId(hash) : null;
-    if (id === null || context.tenant === null) return call;
+    if (id === null) throw new PublicError("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound");
     if ((await this.#persistedQueries.get(`apq:${String(hash)}`)) !== undefined) return call;
     // The client can still send it: no reason to tell it that the registered ones cannot be looked up.
     const found = await this.#directory.find(id).catch((error: unknown) => {
@@ -92,7 +104,7 @@ export class DocumentGate {
       throw error;
     });
     if (found === null) return call;
-    context.tenant.answerLife.atMost(found.endsAt);
+    answerLife.atMost(found.endsAt);
     return callWith(call, found.document);
   }
 }

@@ -72,14 +72,16 @@ export function createLoaders(tenant: TenantAccess): Loaders {
       const byId = new Map(rows.map((row) => [row.id, row]));
       const missing = ids.filter((id) => !byId.has(id));
       tenant.holdsForNow();
-      // An event may have named a campaign a moment ago, of which the metrics database has not heard yet.
-      if (missing.length > 0) tenant.answerLife.endsAtOnce();
       const unheard = missing.length === 0 ? [] : await findUnheardCampaigns(tenant.events, tenantId, missing);
       for (const row of unheard) byId.set(row.id, row);
-      return ids.map((id) => {
+      const seen = ids.map((id) => {
         const row = byId.get(id);
         return row !== undefined && tenant.sees(row) ? row : null;
       });
+      // An event may have named a campaign a moment ago, of which the metrics database has not heard yet. What is hidden is answered, and
+      // charged, like what there is not.
+      if (unheard.length > 0 || seen.includes(null)) tenant.answerLife.endsAtOnce();
+      return seen;
     }),
 
     campaignTotals: batchedByRest(

@@ -54,6 +54,7 @@ export interface Services {
   readonly onCost: (points: number) => void;
   readonly onUnpaid: (code: "THROTTLED" | "QUERY_TOO_COSTLY") => void;
   readonly limits: PublicLimits;
+  readonly maxFilterTags: number;
   readonly maxSeriesPoints: number;
   readonly maxKeyOverlapSeconds: number;
   readonly now: () => EpochMicros;

@@ -2,12 +2,13 @@
  * Signals to real processes in the middle of their work: what was acknowledged is counted, once, and nobody who hangs holds
  * a process longer than its limit. On the tests' PostgreSQL; the embedded one is start.test.ts's.
  */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { startTime } from "../../src/database/embedded-process.js";
 import { createTestDatabases, type TestDatabases } from "../support/test-databases.js";
 import { waitFor } from "../support/wait-for.js";
 import { ask, type CliProcess, killStarted, printed, RECORD, runCli, startCli } from "./command-line.js";
@@ -186,22 +187,76 @@ test(
 );
 
 test(
+  "serve: through the delay new connections are answered as ever, and only /readyz says that it stops",
+  async () => {
+    const { program, url } = await serveUntilReady({ SHUTDOWN_DELAY_MS: "1500", SHUTDOWN_TIMEOUT_MS: "300" });
+    const signalled = performance.now();
+    program.signalGroup("SIGTERM");
+    await waitFor(async () => (await readiness(url)).status === 503, { what: "it to announce its stop" });
+    await record(url, ["a"]);
+    await record(url, ["b"]);
+    await expectEnd(program, 0, 5_000);
+    expect(performance.now() - signalled).toBeGreaterThan(1_400);
+    expect((await finish()).toSorted()).toEqual(["a", "b"]);
+  },
+  LIMIT_MS,
+);
+
+/** Accepts connections and never answers. */
+async function silentDatabase(): Promise<{ url: string; isAsked: () => Promise<unknown>; close: () => void }> {
+  const clients: Socket[] = [];
+  const server = createServer((socket) => void clients.push(socket.on("error", () => undefined)));
+  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `postgres://nobody@127.0.0.1:${port}/none`,
+    isAsked: () => waitFor(() => clients.length > 0, { what: "the database to be asked", deadlineMs: 20_000 }),
+    close() {
+      for (const client of clients) client.destroy();
+      server.close();
+    },
+  };
+}
+
+test(
   "serve: a signal while it still begins, on a database that accepts and never answers, ends it within the limit",
   async () => {
-    const clients: Socket[] = [];
-    const silent = createServer((socket) => void clients.push(socket.on("error", () => undefined)));
-    await new Promise<void>((resolve) => void silent.listen(0, "127.0.0.1", resolve));
-    const { port } = silent.address() as AddressInfo;
-    const program = startCli(["serve"], {
-      ...env,
-      EVENTS_DATABASE_URL: `postgres://nobody@127.0.0.1:${port}/none`,
-      SHUTDOWN_TIMEOUT_MS: "300",
-    });
-    await waitFor(() => clients.length > 0, { what: "it to ask the database", deadlineMs: 20_000 });
+    const silent = await silentDatabase();
+    const program = startCli(["serve"], { ...env, EVENTS_DATABASE_URL: silent.url, SHUTDOWN_TIMEOUT_MS: "300" });
+    await silent.isAsked();
     program.signalGroup("SIGTERM");
     await expectEnd(program, 1, 5_000);
-    for (const client of clients) client.destroy();
     silent.close();
+  },
+  LIMIT_MS,
+);
+
+test(
+  "a command that waits for a database that accepts and never answers ends at the first signal",
+  async () => {
+    const silent = await silentDatabase();
+    const program = startCli(["keys", "list", "--tenant", "acme"], { ...env, EVENTS_DATABASE_URL: silent.url });
+    await silent.isAsked();
+    program.signalGroup("SIGINT");
+    await expectEnd(program, 130, 2_000);
+    silent.close();
+  },
+  LIMIT_MS,
+);
+
+test(
+  "a command that waits for others at the embedded database ends at the second signal",
+  async () => {
+    const folder = await mkdtemp(path.join(dataDir, "embedded-"));
+    const holder = { id: "holder", pid: process.pid, started: await startTime(process.pid), role: "command" };
+    await writeFile(path.join(folder, "postgresql.lock"), JSON.stringify(holder));
+    const program = startCli(["keys", "list", "--tenant", "acme"], { DATA_DIR: folder });
+    // Links its own to the lock's name again and again, and so has read who holds it.
+    await waitFor(async () => (await readdir(folder)).length > 1, { what: "it to wait", deadlineMs: 20_000 });
+    program.signalGroup("SIGINT");
+    program.signalGroup("SIGTERM");
+    const { code } = await program.ended();
+    expect([130, 143]).toContain(code);
   },
   LIMIT_MS,
 );
@@ -254,6 +309,11 @@ test(
   LIMIT_MS,
 );
 
+async function readiness(url: string): Promise<{ status: number; body: unknown }> {
+  const response = await fetch(`${url}/readyz`);
+  return { status: response.status, body: await response.json() };
+}
+
 test(
   "work: the batch in hand is finished after SIGTERM, and the rest waits for the next worker",
   async () => {
@@ -264,10 +324,18 @@ test(
     await expectEnd(program, 0, 5_000);
 
     const release = await hold("sent");
-    const worker = startCli(["work"], { ...env, WORKER_BATCH_EVENTS: "200", WORKER_CONCURRENCY: "1" });
+    const worker = startCli(["work"], {
+      ...env,
+      WORKER_BATCH_EVENTS: "200",
+      WORKER_CONCURRENCY: "1",
+      WORKER_PORT: "0",
+    });
+    const probes = await printed(worker, /listening at (http:[^"]+)"/);
     await isHeldUp("sent");
+    expect(await readiness(probes)).toMatchObject({ status: 200 });
     worker.signalGroup("SIGTERM");
     await printed(worker, /"stopping"/);
+    expect(await readiness(probes)).toMatchObject({ status: 503, body: { status: "stopping" } });
     expect([await countRecorded(), worker.child.exitCode]).toEqual([0, null]);
     await release();
     await expectEnd(worker, 0, 5_000);

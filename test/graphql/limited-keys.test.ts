@@ -204,6 +204,39 @@ describe("a key that is limited to campaigns by tag", () => {
     expect(await tagged([])).toEqual([2, null]);
   });
 
+  test("finds a campaign that it sees by a name that a hidden one has taken since", async () => {
+    const run = async (field: string, argument: string, type: string, value: unknown) => {
+      const { data } = await product.graphql<{ changed: { campaign: { id: string } } }>(
+        limited.manager,
+        `mutation ($value: ${type}) { changed: ${field}(${argument}: $value) { campaign { id } } }`,
+        { value },
+      );
+      return data.changed.campaign.id;
+    };
+    const create = (name: string, tags: readonly string[]) =>
+      run("createCampaign", "input", "CreateCampaignInput!", { externalId: "spring", name, tags });
+    await run("archiveCampaign", "id", "ID!", await create("Visible spring", ["partner"]));
+    const found = () => product.graphql(limited.key, `{ campaign(externalId: "spring") { name } }`);
+    const before = await found();
+    await create("Hidden spring", ["red"]);
+    expect(before.data).toEqual({ campaign: { name: "Visible spring" } });
+    expect((await found()).data).toEqual(before.data);
+  });
+
+  test("is charged for a hidden campaign's id like for one that there is not, however often it asks", async () => {
+    const costs = async (id: string) => {
+      const actual: unknown[] = [];
+      for (let time = 0; time < 4; time++) {
+        const { extensions } = await product.graphql(limited.key, "query ($id: ID!) { campaign(id: $id) { name } }", {
+          id,
+        });
+        actual.push(extensions?.cost.actual);
+      }
+      return actual;
+    };
+    expect(await costs(limited.campaigns["gray"] ?? "")).toEqual(await costs(encodeGlobalId("Campaign", uuidv7())));
+  });
+
   test("does not take cursors of a key that sees more", async () => {
     const page = (key: string, after = "") =>
       product.graphql<{ campaigns: { pageInfo: { endCursor: string } } }>(

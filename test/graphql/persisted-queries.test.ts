@@ -62,6 +62,26 @@ test.each([
   expect((await post(product, key, body)).body).toMatchObject({ errors: [{ extensions: { code: "BAD_INPUT" } }] });
 });
 
+test("what strangers send is not kept, and they are told nothing of what is", async () => {
+  const query = "{ __typename }";
+  const send = async (body: unknown) => {
+    const headers = { "content-type": "application/json" };
+    const response = await fetch(`${product.url}/graphql`, { method: "POST", headers, body: JSON.stringify(body) });
+    return (await response.json()) as unknown;
+  };
+  expect(await send({ query, ...persisted(query) })).toEqual({ data: { __typename: "Query" } });
+  expect(await post(product, key, persisted(query))).toMatchObject(NOT_FOUND);
+  await post(product, key, { query, ...persisted(query) });
+  expect(await send(persisted(query))).toMatchObject({ errors: [{ extensions: { code: "UNAUTHENTICATED" } }] });
+});
+
+test("a hash that is none is found nowhere", async () => {
+  for (const hash of ["x".repeat(100_000), "", 7]) {
+    const body = { extensions: { persistedQuery: { version: 1, sha256Hash: hash } } };
+    expect(await post(product, key, body)).toMatchObject(NOT_FOUND);
+  }
+});
+
 test("servers share documents over Redis, and with Redis gone they are asked for again", async () => {
   const redis = await startRedis();
   const servers = [

@@ -176,6 +176,42 @@ describe("short documents with long answers are refused at once:", () => {
       /deep/,
     ));
   test("more tokens than the limit", () => expectRefused(ask(`{ ${"viewer { scopes } ".repeat(2_000)} }`), /tokens/i));
+  test("more lines than tokens, behind which each error would look for its own", async () => {
+    const lines = "\n".repeat(90_000);
+    await expectRefused(ask(`${lines}{ ${times(99, (n) => `x${n}`)} }`), /at most 5000 lines/);
+    await expectRefused(
+      ask(`${lines.replaceAll("\n", "\r")}{ ${times(99, (n) => `x${n}: viewer { scopes }`)} }`),
+      /lines/,
+    );
+    expect((await ask(`${"\r\n".repeat(4_999)}{ viewer { scopes } }`)).status).toBe(200);
+  });
+  test("the schema about itself under many names", () =>
+    expectRefused(
+      ask(`{ ${times(5, (n) => `s${n}: __schema { types { name } }`)} }`),
+      /more than 100 aliased or repeated/,
+    ));
+  test("metadata to look for that is nested past any limit of a stack", async () => {
+    const range = '{ from: "2026-11-01T00:00:00Z", to: "2026-11-02T00:00:00Z" }';
+    const query = `query ($m: JSONObject) { events(filter: { occurredAt: ${range}, recipient: "a@b.c", metadata: $m }) { nodes { id } } }`;
+    const deep = `${'{"a":'.repeat(5_000)}1${"}".repeat(5_000)}`;
+    const { body } = await post(`{"query":${JSON.stringify(query)},"variables":{"m":${deep}}}`);
+    expect(body.errors?.[0]).toMatchObject({
+      message: expect.stringMatching(/levels/),
+      extensions: { code: "BAD_INPUT" },
+    });
+  });
+  test("more tags in a filter than it may name", async () => {
+    const tags = Array.from({ length: 101 }, (_, n) => `tag ${n}`);
+    const range = { from: "2026-11-01T00:00:00Z", to: "2026-11-02T00:00:00Z" };
+    for (const query of [
+      "query ($tags: [String!]) { campaigns(filter: { tags: $tags }) { nodes { id } } }",
+      "query ($tags: [String!], $range: DateTimeRange!) { kpis(range: $range, filter: { tags: $tags }) { metrics { sent { total } } } }",
+    ]) {
+      const { body } = await ask(query, query.includes("$range") ? { tags, range } : { tags });
+      expect(body.errors?.[0]?.message).toMatch(/at most 100 tags/);
+      expect(body.errors?.[0]?.extensions.code).toBe("BAD_INPUT");
+    }
+  });
   test("more directives than the limit", () =>
     expectRefused(
       ask(`{ viewer { ${times(51, () => "... @include(if: true) { scopes }")} } }`),

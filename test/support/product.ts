@@ -21,6 +21,7 @@ import { waitFor } from "./wait-for.js";
 export interface Answer<Data> {
   readonly status: number;
   readonly data: Data;
+  readonly extensions?: { readonly cost: { readonly actual: number } };
   readonly errors?: readonly { message: string; path?: (string | number)[]; extensions: Record<string, unknown> }[];
 }
 

@@ -56,12 +56,21 @@ function page(once: number): PricedField {
   return {
     usesZones: false,
     priceOf: (field) => ({
-      once,
+      once: once + filterValues(field) * POINTS.row,
       each: 0,
       rows: pageSizeOf(field.argument("first"), field.argument("last")),
       perRow: POINTS.row,
     }),
   };
+}
+
+/** What a filter of campaigns names: each has to be looked for. */
+function filterValues(field: AskedField): number {
+  const { tags, externalIds } = (field.argument("filter") ?? {}) as {
+    readonly tags?: unknown;
+    readonly externalIds?: unknown;
+  };
+  return [tags, externalIds].reduce<number>((sum, values) => sum + (Array.isArray(values) ? values.length : 0), 0);
 }
 
 /** Each campaign's page of events is a statement of its own. */
@@ -215,11 +224,13 @@ export const FIELD_PRICES: ReadonlyMap<string, PricedField> = new Map(
     "Query.campaigns": page(POINTS.statement),
     "Query.deadLetters": page(POINTS.statement),
     "Query.events": eventPage((field) => {
-      const { types, metadata } = (field.argument("filter") ?? {}) as {
+      const { types, metadata, traffic } = (field.argument("filter") ?? {}) as {
         readonly types?: unknown;
         readonly metadata?: unknown;
+        readonly traffic?: unknown;
       };
-      return { types, doubles: metadata !== undefined && metadata !== null };
+      // No index knows of either: events are read that are not shown.
+      return { types, doubles: (metadata ?? traffic ?? null) !== null };
     }, false),
     "CampaignConnection.totalCount": always({ ...FREE, once: POINTS.statement + POINTS.count }),
     "KpiReport.metrics": kpiField([], () => WHOLE),

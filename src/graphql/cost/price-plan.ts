@@ -6,6 +6,7 @@
 import {
   type DirectiveNode,
   type DocumentNode,
+  doTypesOverlap,
   type FieldNode,
   type FragmentDefinitionNode,
   getNamedType,
@@ -13,6 +14,7 @@ import {
   type GraphQLNamedType,
   type GraphQLSchema,
   isAbstractType,
+  isCompositeType,
   isInterfaceType,
   isListType,
   isObjectType,
@@ -83,7 +85,8 @@ export function planPrice(
 
   function collect(type: GraphQLNamedType, sets: readonly SelectionSetNode[]): Groups {
     const groups: Groups = new Map();
-    const visited = new Set<string>();
+    // By what it is spread under: what a fragment asks of one type says nothing of another one.
+    const visited = new Map<GraphQLNamedType, Set<string>>();
     const walk = (owner: GraphQLNamedType, { selections }: SelectionSetNode, conditions: readonly Reader[]): void => {
       for (const selection of selections) {
         const all = [...conditions, ...conditionsOf(selection.directives)];
@@ -102,9 +105,11 @@ export function planPrice(
           readonly selectionSet: SelectionSetNode;
         };
         if (selection.kind === Kind.FRAGMENT_SPREAD) {
+          const known = visited.get(owner) ?? new Set();
+          visited.set(owner, known);
           // Under a condition it may be left out here and not in the next place.
-          if (visited.has(selection.name.value)) continue;
-          if (all.length === 0) visited.add(selection.name.value);
+          if (known.has(selection.name.value)) continue;
+          if (all.length === 0) known.add(selection.name.value);
           const fragment = fragments[selection.name.value];
           if (fragment === undefined) continue;
           inner = fragment;
@@ -112,6 +117,7 @@ export function planPrice(
         if (++fieldCount > MAX_FIELDS) return;
         const condition =
           inner.typeCondition === undefined ? undefined : schema.getType(inner.typeCondition.name.value);
+        if (condition !== undefined && !mayBeOf(schema, owner, condition)) continue;
         const narrower = condition !== undefined && isAbstractType(owner) ? condition : owner;
         walk(narrower, inner.selectionSet, all);
       }
@@ -183,6 +189,11 @@ export function planPrice(
 
 export function isEmpty({ fields, ofTypes }: PlannedSelection): boolean {
   return fields.length === 0 && ofTypes.length === 0;
+}
+
+/** Whether an object of the one type may be of the other. */
+function mayBeOf(schema: GraphQLSchema, owner: GraphQLNamedType, condition: GraphQLNamedType): boolean {
+  return isCompositeType(owner) && isCompositeType(condition) && doTypesOverlap(schema, owner, condition);
 }
 
 function priceOf(owner: GraphQLNamedType, name: string): PricedField | null {

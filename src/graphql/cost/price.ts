@@ -111,8 +111,10 @@ function actualRows({ rowLists }: PlannedField, { rows, perRow }: FieldPrice, an
   for (const value of answered) {
     if (Array.isArray(value)) sum += value.length;
     else if (!isObject(value)) sum += value === null ? 0 : rows;
-    else if (rowLists.length === 0) sum += rows;
-    else sum += Math.max(...rowLists.map((name) => (Array.isArray(value[name]) ? value[name].length : 0)));
+    else {
+      const shown = rowLists.map((name) => value[name]).filter((list) => list !== undefined);
+      sum += shown.length === 0 ? rows : Math.max(...shown.map((list) => (Array.isArray(list) ? list.length : 0)));
+    }
   }
   return sum;
 }

@@ -50,9 +50,10 @@ export class CampaignQueryResolver {
   ): Promise<CampaignType | null> {
     const tenant = context.require("READ_METRICS");
     if ((id ?? null) === null && (externalId ?? null) !== null) {
-      const row = await findCampaignByExternalId(tenant.metrics, tenant.tenantId, externalId ?? "");
+      const { campaignTags } = tenant.principal;
+      const row = await findCampaignByExternalId(tenant.metrics, tenant.tenantId, externalId ?? "", campaignTags);
       tenant.holdsForNow();
-      return row === null || !tenant.sees(row) ? null : campaignOf(row);
+      return row === null ? null : campaignOf(row);
     }
     if ((id ?? null) === null || (externalId ?? null) !== null) {
       throw new PublicError("BAD_INPUT", "Give exactly one of id and externalId.", { field: ["id"] });
@@ -80,7 +81,7 @@ export class CampaignQueryResolver {
   ): Promise<Omit<CampaignConnection, "totalCount">> {
     const tenant = context.require("READ_METRICS");
     const page = readPageArguments(args);
-    const wanted = { filter: campaignFilterOf(filter, tenant.principal), order: campaignOrderOf(orderBy) };
+    const wanted = { filter: campaignFilterOf(filter, tenant), order: campaignOrderOf(orderBy) };
     const { value } = await tenant.cached("campaign_page", { ...wanted, page }, null, () =>
       readCampaignPage(tenant.metrics, tenant.tenantId, wanted.filter, wanted.order, page, tenant.services.cursors),
     );
@@ -94,7 +95,7 @@ export class CampaignConnectionResolver {
   @FieldResolver(() => BigIntScalar, { description: "All campaigns that match; costs only when it is asked for." })
   async totalCount(@Root() connection: CampaignConnection, @Ctx() context: RequestContext): Promise<number> {
     const tenant = context.require("READ_METRICS");
-    const filter = campaignFilterOf(connection.filter, tenant.principal);
+    const filter = campaignFilterOf(connection.filter, tenant);
     const { value } = await tenant.cached("campaign_count", { filter }, null, () =>
       countCampaigns(tenant.metrics, tenant.tenantId, filter),
     );

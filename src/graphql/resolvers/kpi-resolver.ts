@@ -1,6 +1,5 @@
 import type { GraphQLResolveInfo } from "graphql";
 import { Arg, Args, Ctx, FieldResolver, Info, ObjectType, Query, Resolver, Root } from "type-graphql";
-import type { Principal } from "../../access/principal.js";
 import { type CampaignId, uuidOfGlobalId } from "../../ids.js";
 import { Metrics } from "../../metrics/kpi.js";
 import { answeredRange, comparedRange, seriesBoundaries } from "../../metrics/ranges.js";
@@ -8,7 +7,8 @@ import { checkCampaignsFilter } from "../../metrics/tenant-buckets.js";
 import type { TimeZoneId } from "../../time/time-zone.js";
 import { bucketsBetween } from "../bucket-sets.js";
 import { askedMeasures } from "../asked-measures.js";
-import type { RequestContext } from "../context.js";
+import { filterTagsOf } from "../campaign-arguments.js";
+import type { RequestContext, TenantContext } from "../context.js";
 import { ComparisonEnum, type ComparisonName, GranularityEnum, type GranularityName } from "../enums.js";
 import { KpiReport } from "../kpi-report.js";
 import { partialUntil, pointsOf } from "../metrics-points.js";
@@ -49,16 +49,21 @@ export class KpiQueryResolver {
     @Ctx() context: RequestContext,
   ): KpiReportType {
     const tenant = context.require("READ_METRICS");
-    const args = { range: answeredRange(range), basis, view, filter: filterOf(filter ?? null, tenant.principal) };
+    const args = { range: answeredRange(range), basis, view, filter: filterOf(filter ?? null, tenant) };
     return { report: new KpiReport(tenant, args), compareTo: compareTo ?? null };
   }
 }
 
 /** Null where neither the filter nor what the principal is limited to leaves anything out. */
-function filterOf(filter: KpiFilterInput | null, { campaignTags: visibleTags }: Principal) {
+function filterOf(filter: KpiFilterInput | null, tenant: TenantContext) {
+  const { campaignTags: visibleTags } = tenant.principal;
   if (filter === null && visibleTags === null) return null;
   const campaignIds = filter?.campaignIds?.flatMap((id) => uuidOfGlobalId("Campaign", id) ?? []) ?? null;
-  const wanted = { campaignIds: campaignIds as CampaignId[] | null, tags: filter?.tags ?? null, visibleTags };
+  const wanted = {
+    campaignIds: campaignIds as CampaignId[] | null,
+    tags: filterTagsOf(filter ?? {}, tenant),
+    visibleTags,
+  };
   checkCampaignsFilter(wanted);
   return wanted;
 }

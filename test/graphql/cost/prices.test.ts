@@ -149,6 +149,23 @@ describe("the price of", () => {
     expect(priceOf(query, { range, granularity: "QUARTER_HOUR", first: 10 })).toBe(1_578);
   });
 
+  test("a fragment is the same under whatever types it is spread", () => {
+    const fragment = `fragment F on Node { ... on Campaign { events(first: 100) { nodes { id } } } }`;
+    const asked = (spreads: string) => priceOf(`{ nodes(ids: ["${id("Campaign")}"]) { ${spreads} } } ${fragment}`);
+    // 1 + 15 + 1 + (15 + 10 × 10) + 100
+    expect(asked("... on Campaign { ...F }")).toBe(232);
+    expect(asked("... on ApiKey { ...F } ... on Campaign { ...F }")).toBe(232);
+    expect(asked("... on ApiKey { ...F } ...F")).toBe(232);
+    expect(asked("... on ApiKey { ...F }")).toBe(17);
+  });
+
+  test("a list with a filter follows how much that names", () => {
+    const query = "query ($filter: CampaignFilter) { campaigns(first: 1, filter: $filter) { nodes { id } } }";
+    const names = (length: number) => Array.from({ length }, (_, index) => `n${index}`);
+    expect(priceOf(query)).toBe(17);
+    expect(priceOf(query, { filter: { tags: names(10), externalIds: names(1_000) } })).toBe(1_027);
+  });
+
   test("events that are recorded is small, and follows how many they are", () => {
     const query = "mutation ($input: RecordEventsInput!) { recordEvents(input: $input) { acceptedCount } }";
     const events = (count: number) => ({ input: { events: Array.from({ length: count }, () => ({})) } });
@@ -234,6 +251,15 @@ test("what an answer did cost follows the objects in it, and nothing that it sho
   expect(actualPrice(plan, SCENE, { campaigns: { nodes: [campaign(5), campaign(0), campaign(2)] } })).toBe(59);
   expect(actualPrice(plan, SCENE, { campaigns: { nodes: [] } })).toBe(16);
   expect(actualPrice(plan, SCENE, null)).toBe(1);
+});
+
+test("rows that were read cost something where none of their lists is in the answer", () => {
+  const plan = planOf(
+    `query ($no: Boolean = true) { campaigns(first: 50) { nodes @skip(if: $no) { id } pageInfo { endCursor } } }`,
+  );
+  // 1 + 15 + 50
+  expect(actualPrice(plan, SCENE, { campaigns: { pageInfo: { endCursor: "c" } } })).toBe(66);
+  expect(actualPrice(plan, SCENE, { campaigns: { nodes: [{}, {}], pageInfo: { endCursor: "c" } } })).toBe(18);
 });
 
 test("a document that is short and unfolds to ten thousand fields has no price", () => {
