@@ -1,5 +1,5 @@
 /**
- * Before `npm start`: compiles where a source is newer than what was compiled last. Asking the compiler itself takes longer
+ * Before `npm start`: builds what has a source that is newer than what was built last. Asking the compiler itself takes longer
  * than the whole start does.
  */
 import { spawnSync } from "node:child_process";
@@ -11,20 +11,20 @@ process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 const STAMP = "dist/.tsbuildinfo";
 const onWindows = process.platform === "win32";
 const SOURCES = ["src", "package.json", "tsconfig.json", "tsconfig.build.json"];
+const PAGE = "dist/graphiql/index.html";
 
-if (!existsSync("dist/graphiql/index.html")) run("npm", ["run", "-s", "build"]);
-else if (isStale()) {
+if (isStale(PAGE, ["graphiql"])) run("npm", ["run", "-s", "build"]);
+else if (!existsSync("dist/cli.js") || isStale(STAMP, SOURCES)) {
   run("tsc", ["-p", "tsconfig.build.json"]);
   // The compiler leaves it as it is where nothing but times had changed.
   utimesSync(STAMP, new Date(), new Date());
 }
 
-function isStale() {
-  if (!existsSync("dist/cli.js") || !existsSync(STAMP)) return true;
-  const built = statSync(STAMP).mtimeMs;
+function isStale(built, sources) {
+  if (!existsSync(built)) return true;
+  const { mtimeMs } = statSync(built);
   // A folder is newer as well: from it a file may have been removed.
-  const files = SOURCES.flatMap(filesOf);
-  return files.some((file) => statSync(file).mtimeMs > built);
+  return sources.flatMap(filesOf).some((file) => statSync(file).mtimeMs > mtimeMs);
 }
 
 function filesOf(source) {

@@ -65,6 +65,8 @@ export async function registerGraphiql(app: FastifyInstance, options: { assetsDi
       prefix: "/graphiql/assets/",
       decorateReply: false,
       index: false,
+      // As the build has left them beside the files.
+      preCompressed: true,
       immutable: true,
       maxAge: "1y",
     });

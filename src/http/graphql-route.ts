@@ -48,6 +48,8 @@ interface KeptAnswers<Context> {
 }
 
 const PATH = "/graphql";
+/** An answer is one caller's, and may hold a new key's secret: no proxy and no browser is to keep it. What may be, we keep. */
+const CACHE_CONTROL = "private, no-store";
 
 /**
  * GraphQL over HTTP, by POST with a JSON body and by GET: a thin route, since what it means is Apollo's to say, and so is the
@@ -113,6 +115,7 @@ async function answer<Context extends BaseContext>(
       const bytes = told === null || told.extensions === null ? body.plain : body.with(told.extensions);
       return reply
         .headers(told?.headers ?? {})
+        .header("cache-control", CACHE_CONTROL)
         .type(contentType)
         .send(bytes);
     }
@@ -130,6 +133,7 @@ async function answer<Context extends BaseContext>(
     return reply
       .code(status ?? 200)
       .headers(told?.headers ?? {})
+      .header("cache-control", CACHE_CONTROL)
       .send(bytesOf(body.string, told?.extensions ?? null));
   } finally {
     await release?.(context);

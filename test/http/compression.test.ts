@@ -7,7 +7,8 @@ import { withoutCost } from "../support/told-cost.js";
 const LARGE = '{"query":"{ __schema { types { name fields { name } } } }"}';
 /** Too much to be compressed in one go. */
 const VERY_LARGE = JSON.stringify({
-  query: `{ ${Array.from({ length: 8 }, (_, index) => `a${index}: __schema { types { name fields { name } } }`).join(" ")} }`,
+  query:
+    "{ __schema { types { name description fields { name description args { name description } type { name kind } } } } }",
 });
 const SMALL = '{"query":"{ viewer { scopes } }"}';
 const SERIES = `{ kpis(range: { from: "2026-01-01T00:00:00Z", to: "2026-03-01T00:00:00Z" }) {

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from "node:zlib";
 import fastify, { type FastifyInstance } from "fastify";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { registerGraphiql } from "../../src/http/graphiql.js";
@@ -22,6 +23,8 @@ async function build(): Promise<void> {
   await mkdir(join(assetsDir, "assets"));
   await writeFile(join(assetsDir, "index.html"), "<title>the page</title>");
   await writeFile(join(assetsDir, "assets", "main-1a2b3c.js"), "export {};");
+  await writeFile(join(assetsDir, "assets", "main-1a2b3c.js.br"), brotliCompressSync("export {};"));
+  await writeFile(join(assetsDir, "assets", "main-1a2b3c.js.gz"), gzipSync("export {};"));
   await writeFile(`${assetsDir}-outside.txt`, "not for the web");
 }
 
@@ -49,6 +52,23 @@ describe("built", () => {
     expect(answer.statusCode).toBe(200);
     expect(answer.headers["cache-control"]).toBe("public, max-age=31536000, immutable");
     expect(answer.headers["content-type"]).toMatch(/javascript/);
+  });
+
+  it.each([
+    ["br", "br"],
+    ["gzip, br", "br"],
+    ["gzip", "gzip"],
+    ["identity", undefined],
+  ])("to a client that takes %s an asset goes as the build has compressed it", async (accepted, encoding) => {
+    const headers = { "accept-encoding": accepted };
+    const answer = await app.inject({ url: "/graphiql/assets/main-1a2b3c.js", headers });
+    expect(answer.headers["content-encoding"]).toBe(encoding);
+    expect(answer.headers["content-type"]).toMatch(/javascript/);
+    expect(answer.headers["vary"]).toMatch(/accept-encoding/i);
+    const { rawPayload } = answer;
+    const text =
+      encoding === "br" ? brotliDecompressSync(rawPayload) : encoding === "gzip" ? gunzipSync(rawPayload) : rawPayload;
+    expect(text.toString()).toBe("export {};");
   });
 
   it("page and assets carry the policy, workers obeying that of their own script", async () => {

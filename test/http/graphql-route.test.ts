@@ -1,4 +1,5 @@
 import { ApolloServer } from "@apollo/server";
+import { ApolloServerPluginCacheControlDisabled } from "@apollo/server/plugin/disabled";
 import type { FastifyRequest } from "fastify";
 import { expect, onTestFinished, test } from "vitest";
 import { PublicError } from "../../src/errors.js";
@@ -23,9 +24,19 @@ const resolvers = {
   Mutation: { say: (_root: unknown, args: { text: string }) => args.text },
 };
 
-async function graphqlServer(contextOf?: (request: FastifyRequest) => Promise<TestContext>) {
+type RouteOptions = Parameters<typeof registerGraphql<TestContext>>[1];
+
+async function graphqlServer(
+  contextOf?: (request: FastifyRequest) => Promise<TestContext>,
+  answers?: RouteOptions["answers"],
+) {
   const { app, lines } = testServer();
-  const server = new ApolloServer<TestContext>({ typeDefs, resolvers, includeStacktraceInErrorResponses: false });
+  const server = new ApolloServer<TestContext>({
+    typeDefs,
+    resolvers,
+    includeStacktraceInErrorResponses: false,
+    plugins: [ApolloServerPluginCacheControlDisabled()],
+  });
   await server.start();
   onTestFinished(() => server.stop());
   const released: string[] = [];
@@ -33,6 +44,7 @@ async function graphqlServer(contextOf?: (request: FastifyRequest) => Promise<Te
     server,
     contextOf: contextOf ?? (async (request) => ({ who: request.headers.authorization ?? "nobody" })),
     release: async (context) => void released.push(context.who),
+    ...(answers !== undefined && { answers }),
   });
   const post = (payload: unknown, headers: Record<string, string> = {}) =>
     app.inject({
@@ -54,6 +66,24 @@ test("a query is answered by POST and by GET, in the context of its request", as
   const got = await app.inject({ url: "/graphql?query={who}", headers: { "apollo-require-preflight": "1" } });
   expect(got.json()).toEqual({ data: { who: "nobody" } });
   expect(released).toEqual(["ada", "nobody"]);
+});
+
+test("nobody on the way may keep an answer, be it new, kept by ourselves or an error", async () => {
+  const bytes = Buffer.from('{"data":{"who":"ada"}}');
+  const kept = { contentType: "application/json", body: { plain: bytes, with: () => bytes } };
+  const { app, post } = await graphqlServer(undefined, {
+    placeOf: async (_context, { body }) => ({ found: body.includes("kept") ? kept : null, keep: () => undefined }),
+  });
+  const answers = [
+    await post({ query: "{ who }" }),
+    await post({ query: 'mutation { say(text: "a secret") }' }),
+    await post({ query: "{ kept: who }" }),
+    await app.inject({ url: "/graphql?query={who}", headers: { "apollo-require-preflight": "1" } }),
+    await post({ query: "{ fails }" }),
+    await post({ query: "{ nothing }" }),
+  ];
+  for (const { headers } of answers) expect(headers["cache-control"]).toBe("private, no-store");
+  expect((await post("{")).headers["cache-control"]).toBe("no-store");
 });
 
 test("the schema can be asked for without a key", async () => {
