@@ -63,6 +63,8 @@ async function startDemo(runtime: Runtime, serving: Serving, out: NodeJS.WriteSt
     campaigns,
     stateFile: path.join(config.dataDir, "demo.json"),
     now: () => new Date(),
+    tenantCreatedAt: new Date(tenant.createdAt / 1000),
+    log,
     waitWhileFull: () => waitWhileFull(pools, stopping.signal),
     onProgress: (loaded, total) => progress.update(loaded, total),
     signal: stopping.signal,

@@ -124,9 +124,7 @@ export function* demoEvents(now: Date, seed: number = DEFAULT_SEED): Generator<D
   }
 }
 
-/** How many events `demoEvents` gives for the same arguments; runs the simulation without shaping its events. */
-export function demoEventCount(now: Date, seed: number = DEFAULT_SEED): number {
-  let count = 0;
-  for (const [, happenings] of runCampaigns(now, seed)) count += happenings.length;
-  return count;
+/** How many events of each campaign `demoEvents` gives for the same arguments; runs the simulation without shaping its events. */
+export function* demoEventCounts(now: Date, seed: number = DEFAULT_SEED): Generator<number, void, undefined> {
+  for (const [, happenings] of runCampaigns(now, seed)) yield happenings.length;
 }

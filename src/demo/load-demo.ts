@@ -3,16 +3,19 @@
  * events do not wait behind them. It can be interrupted anywhere: the moment that the data is made for is kept, so the
  * next start makes the same events, and those that were recorded already count no second time.
  */
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
+import { z } from "zod";
 import { OPERATOR } from "../audit/audit-entry.js";
+import { writePrivateFile } from "../database/embedded-record.js";
 import { PublicError } from "../errors.js";
 import type { CampaignStore } from "../campaigns/campaign-store.js";
 import type { TenantId } from "../ids.js";
 import { acceptBulk, isPassing } from "../ingest/accept-bulk.js";
 import type { Intake } from "../ingest/intake.js";
+import type { Logger } from "../observability/logger.js";
 import { parseInstant } from "../time/instant.js";
 import type { DemoEvent } from "./demo-event.js";
-import { demoCampaigns, demoEventCount, demoEvents } from "./demo-events.js";
+import { demoCampaigns, demoEventCounts, demoEvents } from "./demo-events.js";
 
 interface LoadDemoOptions {
   readonly tenantId: TenantId;
@@ -21,18 +24,22 @@ interface LoadDemoOptions {
   /** Where it is kept what has been loaded. */
   readonly stateFile: string;
   readonly now: () => Date;
+  /** When the tenant was made, right before its first loading. */
+  readonly tenantCreatedAt: Date;
+  readonly log: Logger;
   /** Awaited before each call: holds the loading back while too many events wait to be recorded. */
   readonly waitWhileFull: () => Promise<void>;
   readonly onProgress: (loaded: number, total: number) => void;
   readonly signal: AbortSignal;
 }
 
-interface DemoState {
+const stateSchema = z.object({
   /** The moment that the data was made for. */
-  readonly madeFor: string;
-  readonly loaded: number;
-  readonly done: boolean;
-}
+  madeFor: z.iso.datetime(),
+  loaded: z.int().min(0),
+  done: z.boolean(),
+});
+type DemoState = Readonly<z.infer<typeof stateSchema>>;
 
 const EVENTS_PER_CALL = 1000;
 const RETRY_FOR_MS = 60_000;
@@ -40,12 +47,16 @@ const RETRY_FOR_MS = 60_000;
 /** Resolves when everything is accepted, at once where it was before, or when the signal says stop. */
 export async function loadDemo(options: LoadDemoOptions): Promise<void> {
   const { signal, onProgress, stateFile } = options;
-  const state = (await readState(stateFile)) ?? { madeFor: options.now().toISOString(), loaded: 0, done: false };
+  const state = await readState(options);
   if (state.done) return;
   await writeState(stateFile, state);
   const madeFor = new Date(state.madeFor);
   await createCampaigns(options, madeFor);
-  const total = demoEventCount(madeFor);
+  let total = 0;
+  for (const count of demoEventCounts(madeFor)) {
+    total += count;
+    await yieldToOthers();
+  }
   let loaded = 0;
   for (const events of inCalls(demoEvents(madeFor))) {
     if (loaded >= state.loaded) {
@@ -91,18 +102,29 @@ async function createCampaigns({ campaigns, tenantId }: LoadDemoOptions, madeFor
   }
 }
 
-async function readState(file: string): Promise<DemoState | null> {
-  try {
-    return JSON.parse(await readFile(file, "utf8")) as DemoState;
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+/**
+ * Where the file is damaged the loading begins anew: what is there already counts no second time. That holds for the same day
+ * alone, which the tenant remembers.
+ */
+async function readState({ stateFile, now, tenantCreatedAt, log }: LoadDemoOptions): Promise<DemoState> {
+  const text = await readFile(stateFile, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return null;
     throw error;
+  });
+  if (text === null) return stateFor(now());
+  try {
+    return stateSchema.parse(JSON.parse(text));
+  } catch {
+    log.warn({ file: stateFile }, "what is kept of the demo's loading is damaged; it begins anew");
+    return stateFor(tenantCreatedAt);
   }
 }
 
-/** Whole or not at all: a run that is killed while it writes must not leave half a state, on which every start would fail. */
+function stateFor(moment: Date): DemoState {
+  return { madeFor: moment.toISOString(), loaded: 0, done: false };
+}
+
+/** Whole or not at all, also where the power fails: half a state would forget how far the loading has come. */
 async function writeState(file: string, state: DemoState): Promise<void> {
-  const draft = `${file}.new`;
-  await writeFile(draft, `${JSON.stringify(state)}\n`);
-  await rename(draft, file);
+  await writePrivateFile(file, `${JSON.stringify(state)}\n`);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { DemoEvent } from "../../src/demo/demo-event.js";
-import { demoCampaigns, demoEventCount, demoEvents } from "../../src/demo/demo-events.js";
+import { demoCampaigns, demoEventCounts, demoEvents } from "../../src/demo/demo-events.js";
 
 const now = new Date("2026-11-20T12:34:56.789Z");
 const wholeHour = new Date("2026-11-20T12:00:00.000Z");
@@ -78,6 +78,8 @@ const seen = (field: (event: DemoEvent) => string | undefined) =>
 
 const within = (low: number, value: number, high: number) => low < value && value < high;
 
+const countOf = (moment: Date): number => [...demoEventCounts(moment)].reduce((sum, count) => sum + count, 0);
+
 describe("the demo tenant's campaigns", () => {
   it("are about two dozen over the last 120 days, oldest first, under ids and names of their own", () => {
     expect(campaigns.length).toBeGreaterThanOrEqual(22);
@@ -136,14 +138,14 @@ describe("the demo tenant's events", { timeout: 30_000 }, () => {
   it("number 250,000 or more, exactly as many as were announced, each under an id of its own", () => {
     expect(events.length).toBeGreaterThanOrEqual(250_000);
     expect(events.length).toBeLessThanOrEqual(310_000);
-    expect(demoEventCount(now)).toBe(events.length);
+    expect(countOf(now)).toBe(events.length);
     expect(new Set(events.map((event) => event.eventId)).size).toBe(events.length);
   });
 
   it.each(["2026-03-01T00:00:00Z", "2027-12-31T09:59:59Z", "2028-02-29T16:20:00Z"])(
     "number 250,000 or more at %s too",
     (time) => {
-      expect(demoEventCount(new Date(time))).toBeGreaterThanOrEqual(250_000);
+      expect(countOf(new Date(time))).toBeGreaterThanOrEqual(250_000);
     },
   );
 
