@@ -1,39 +1,44 @@
 /** What workers do now and then. Several may do it side by side: each statement is right whoever else runs it. */
 import type { Pool } from "../database/pool.js";
-import { defineStatement } from "../database/statement.js";
 import type { Partitions } from "../events/partitions.js";
 import { dropExpiredPartitions, retainedFrom } from "../events/retention.js";
 import type { Logger } from "../observability/logger.js";
 import { finishZoneChanges } from "../rollups/rebuild/finish-zone-changes.js";
 import { forgetAppliedMessages } from "../rollups/projector.js";
-import { writeAsWorker } from "../tenancy/transactions.js";
+import { definePortion, deleteInPortions } from "../tenancy/delete-in-portions.js";
 import { type EpochMicros, formatInstant } from "../time/instant.js";
 import { forgetEventIds } from "./forget-event-ids.js";
 import { IDEMPOTENCY_TTL_HOURS } from "./inbox-writer.js";
 
 const RECEIPT_TTL_DAYS = 7;
 
-const forgetReceipts = defineStatement<"events", [now: string], never>(
-  "events",
-  "maintenance.forget_receipts",
-  `delete from receipts where applied_at < $1::timestamptz - interval '${RECEIPT_TTL_DAYS} days'`,
-);
+const forgetReceipts = definePortion<"events", [now: string]>("events", "maintenance.forget_receipts", {
+  table: "receipts",
+  key: ["tenant_id", "id"],
+  order: "applied_at",
+  where: `applied_at < $2::timestamptz - interval '${RECEIPT_TTL_DAYS} days'`,
+});
 
-const forgetDiscarded = defineStatement<"events", [now: string], never>(
-  "events",
-  "maintenance.forget_discarded",
+const forgetDiscarded = definePortion<"events", [now: string]>("events", "maintenance.forget_discarded", {
+  table: "dead_letters",
+  key: ["tenant_id", "id"],
+  order: "discarded_at",
   // A receipt lives longer where another event of its call was recorded later: it must not say APPLIED in the end.
-  `delete from dead_letters as letter
-   where discarded_at < $1::timestamptz - interval '${RECEIPT_TTL_DAYS} days'
-     and not exists (select from receipts where tenant_id = letter.tenant_id and id = letter.receipt_id)
-     and not exists (select from inbox where tenant_id = letter.tenant_id and receipt_id = letter.receipt_id)`,
-);
+  where: `discarded_at < $2::timestamptz - interval '${RECEIPT_TTL_DAYS} days'
+     and not exists (
+       select from receipts where tenant_id = dead_letters.tenant_id and receipts.id = dead_letters.receipt_id
+     )
+     and not exists (
+       select from inbox where tenant_id = dead_letters.tenant_id and inbox.receipt_id = dead_letters.receipt_id
+     )`,
+});
 
-const forgetIdempotencyKeys = defineStatement<"events", [now: string], never>(
-  "events",
-  "maintenance.forget_idempotency_keys",
-  `delete from idempotency_keys where created_at < $1::timestamptz - interval '${IDEMPOTENCY_TTL_HOURS} hours'`,
-);
+const forgetIdempotencyKeys = definePortion<"events", [now: string]>("events", "maintenance.forget_idempotency_keys", {
+  table: "idempotency_keys",
+  key: ["tenant_id", "key"],
+  order: "created_at",
+  where: `created_at < $2::timestamptz - interval '${IDEMPOTENCY_TTL_HOURS} hours'`,
+});
 
 interface MaintenanceOptions {
   readonly events: Pool<"events">;
@@ -45,6 +50,8 @@ interface MaintenanceOptions {
   readonly log: Logger;
   /** Ends the long pieces early; the next round goes on. */
   readonly signal?: AbortSignal;
+  /** Of what has expired. */
+  readonly rowsAtATime?: number;
 }
 
 export class Maintenance {
@@ -56,15 +63,20 @@ export class Maintenance {
 
   /** A step that fails does not keep the others from their work; what went wrong is thrown in the end. */
   async run(): Promise<void> {
-    const { events, metrics, partitions, now } = this.#options;
+    const { events, metrics, partitions, now, signal, rowsAtATime } = this.#options;
+    const portions = { signal, rowsAtATime };
+    const forget = (portion: typeof forgetReceipts) => async () => {
+      const at = formatInstant(now());
+      await deleteInPortions(events, (rows) => portion(rows, at), portions);
+    };
     const steps: readonly (() => Promise<unknown>)[] = [
       () => partitions.ensureAhead(now()),
-      () => writeAsWorker(events, (session) => session.run(forgetReceipts(formatInstant(now())))),
-      () => writeAsWorker(events, (session) => session.run(forgetDiscarded(formatInstant(now())))),
-      () => writeAsWorker(events, (session) => session.run(forgetIdempotencyKeys(formatInstant(now())))),
+      forget(forgetReceipts),
+      forget(forgetDiscarded),
+      forget(forgetIdempotencyKeys),
       () => this.#applyRetention(),
-      () => forgetAppliedMessages(events, metrics, now()),
-      () => finishZoneChanges(metrics, now),
+      () => forgetAppliedMessages(events, metrics, now(), portions),
+      () => finishZoneChanges(metrics, now, portions),
     ];
     const errors: unknown[] = [];
     for (const step of steps) await step().catch((error: unknown) => errors.push(error));

@@ -1,6 +1,7 @@
 import type { Pool } from "../../database/pool.js";
 import { defineStatement } from "../../database/statement.js";
 import type { TenantId } from "../../ids.js";
+import type { PortionOptions } from "../../tenancy/delete-in-portions.js";
 import { writeAsWorker } from "../../tenancy/transactions.js";
 import { type EpochMicros, formatInstant } from "../../time/instant.js";
 import { rebuildDays, removeFormerDays } from "./rebuild-days.js";
@@ -28,27 +29,35 @@ const findWithFormer = defineStatement<"metrics", [now: string], { id: TenantId 
  * What other runs have left undone: zones that were changed and not filled, and days that nobody reads any more. A tenant
  * with which it fails does not stop the others'; what went wrong is thrown in the end.
  */
-export async function finishZoneChanges(metrics: Pool<"metrics">, now: () => EpochMicros): Promise<void> {
+export async function finishZoneChanges(
+  metrics: Pool<"metrics">,
+  now: () => EpochMicros,
+  { rowsAtATime }: Pick<PortionOptions, "rowsAtATime"> = {},
+): Promise<void> {
   const errors: unknown[] = [];
   for (const { id } of await writeAsWorker(metrics, (session) => session.run(findUnfinished()))) {
-    await rebuildDays(metrics, id, { now }).catch((error: unknown) => errors.push(error));
+    await rebuildDays(metrics, id, { now, rowsAtATime }).catch((error: unknown) => errors.push(error));
   }
-  await removeDueDays(metrics, now);
+  await removeDueDays(metrics, now, rowsAtATime);
   if (errors.length > 0) throw new AggregateError(errors, `The day rollups of ${errors.length} tenants are unfinished`);
 }
 
-async function removeDueDays(metrics: Pool<"metrics">, now: () => EpochMicros): Promise<void> {
+async function removeDueDays(
+  metrics: Pool<"metrics">,
+  now: () => EpochMicros,
+  rowsAtATime: number | undefined,
+): Promise<void> {
   const withFormer = findWithFormer(formatInstant(now()));
   for (const { id } of await writeAsWorker(metrics, (session) => session.run(withFormer))) {
     const lease = await RebuildLease.acquire(metrics, id, now);
     if (lease === null) continue;
     try {
-      await writeAsWorker(metrics, async (session) => {
+      // Once more under the lease: the zone may have been changed again meanwhile.
+      const due = await writeAsWorker(metrics, async (session) => {
         await lease.hold(session);
-        // Once more under the lease: the zone may have been changed again meanwhile.
-        const due = await session.run(withFormer);
-        if (due.some((tenant) => tenant.id === id)) await removeFormerDays(session, id);
+        return session.run(withFormer);
       });
+      if (due.some((tenant) => tenant.id === id)) await removeFormerDays(metrics, id, lease, rowsAtATime);
     } finally {
       await lease.release();
     }

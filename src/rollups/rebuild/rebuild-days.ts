@@ -16,6 +16,7 @@ import { type EpochMicros, formatInstant } from "../../time/instant.js";
 import { parseTimeZone, type TimeZoneId } from "../../time/time-zone.js";
 import { lockProjectorsOut } from "../projector-lock.js";
 import { RebuildLease } from "./rebuild-lease.js";
+import { removeDays } from "./remove-days.js";
 import {
   CAMPAIGN_DAYS,
   CAMPAIGN_QUARTER_HOURS,
@@ -34,13 +35,6 @@ interface Zones {
   readonly next_rollup_time_zone: string | null;
 }
 
-const DAY_TABLES = [
-  "campaign_days",
-  "campaign_day_revenue",
-  "campaign_link_days",
-  "tenant_days",
-  "tenant_day_revenue",
-] as const;
 /** A campaign has up to a thousand links, each with quarter-hours of its own. */
 const CAMPAIGNS_AT_A_TIME = 5;
 
@@ -64,22 +58,6 @@ const switchZones = defineStatement<"metrics", [TenantId, zone: string, now: str
    where id = $1`,
 );
 
-const removeDays = DAY_TABLES.map((table) =>
-  defineStatement<"metrics", [TenantId, zones: readonly string[]], never>(
-    "metrics",
-    `rebuild_days.remove_from_${table}`,
-    `delete from ${table} where tenant_id = $1 and time_zone = any ($2)`,
-  ),
-);
-
-const removeOthers = DAY_TABLES.map((table) =>
-  defineStatement<"metrics", [TenantId, kept: string], never>(
-    "metrics",
-    `rebuild_days.remove_others_from_${table}`,
-    `delete from ${table} where tenant_id = $1 and time_zone <> $2`,
-  ),
-);
-
 const forgetFormer = defineStatement<"metrics", [TenantId], never>(
   "metrics",
   "rebuild_days.forget_former",
@@ -97,6 +75,8 @@ const findCampaigns = defineStatement<"metrics", [TenantId], { campaign_id: Camp
 
 export interface RebuildDaysOptions {
   readonly now: () => EpochMicros;
+  /** Of days that are removed. */
+  readonly rowsAtATime?: number | undefined;
   /** Counts campaigns. */
   readonly progress?: (done: number, total: number) => void;
 }
@@ -122,14 +102,29 @@ export async function rebuildDays(
 }
 
 /**
- * Removes the days of all zones but the one that answers, unless they are being filled. The session holds the tenant's lease:
- * which zone answers is read under it, since it may have changed while somebody waited for the lease.
+ * Removes the days of all zones but the one that answers, unless they are being filled. The lease is the tenant's: which zone answers is
+ * read under it, since it may have changed while somebody waited for the lease, and does not change as long as it is held.
  */
-export async function removeFormerDays(session: Session<"metrics">, tenantId: TenantId): Promise<void> {
-  const [zones] = await session.run(readZones(tenantId));
+export async function removeFormerDays(
+  metrics: Pool<"metrics">,
+  tenantId: TenantId,
+  lease: RebuildLease,
+  rowsAtATime?: number,
+): Promise<void> {
+  const write = writingUnder(lease, metrics);
+  const [zones] = await write((session) => session.run(readZones(tenantId)));
   if (zones === undefined || zones.next_rollup_time_zone !== null) return;
-  for (const remove of removeOthers) await session.run(remove(tenantId, zones.rollup_time_zone));
-  await session.run(forgetFormer(tenantId));
+  await removeDays(write, tenantId, { zones: [zones.rollup_time_zone], go: "OTHERS" }, rowsAtATime);
+  await write((session) => session.run(forgetFormer(tenantId)));
+}
+
+/** Transactions in which nobody else can have taken over. */
+function writingUnder(lease: RebuildLease, metrics: Pool<"metrics">) {
+  return <T>(work: (session: Session<"metrics">) => Promise<T>): Promise<T> =>
+    writeAsWorker(metrics, async (session) => {
+      await lease.hold(session);
+      return work(session);
+    });
 }
 
 /** One change of zones; false where there was none to make. */
@@ -137,13 +132,9 @@ async function bringToZone(
   metrics: Pool<"metrics">,
   tenantId: TenantId,
   lease: RebuildLease,
-  { now, progress }: RebuildDaysOptions,
+  { now, progress, rowsAtATime }: RebuildDaysOptions,
 ): Promise<boolean> {
-  const write = <T>(work: (session: Session<"metrics">) => Promise<T>): Promise<T> =>
-    writeAsWorker(metrics, async (session) => {
-      await lease.hold(session);
-      return work(session);
-    });
+  const write = writingUnder(lease, metrics);
   const zones = await write((session) => session.run(readZones(tenantId)).then(([row]) => row));
   if (zones === undefined) throw new Error(`There is no tenant ${tenantId}`);
   const isThere = zones.time_zone === zones.rollup_time_zone;
@@ -154,9 +145,7 @@ async function bringToZone(
   const halfFilled = [zones.next_rollup_time_zone, zones.time_zone].filter(
     (zone) => zone !== null && zone !== zones.rollup_time_zone,
   );
-  await write(async (session) => {
-    for (const remove of removeDays) await session.run(remove(tenantId, halfFilled as string[]));
-  });
+  await removeDays(write, tenantId, { zones: halfFilled as string[], go: "THESE" }, rowsAtATime);
   if (isThere) return true;
 
   // As it stands there, and not in the spelling that this program would choose.

@@ -1,7 +1,9 @@
 import * as fc from "fast-check";
-import { expect, test } from "vitest";
+import { pino } from "pino";
+import { expect, onTestFinished, test } from "vitest";
+import { Pool } from "../../../src/database/pool.js";
 import { defineStatement } from "../../../src/database/statement.js";
-import { type TenantId, uuidv7 } from "../../../src/ids.js";
+import { type CampaignId, type TenantId, uuidv7 } from "../../../src/ids.js";
 import { finishZoneChanges } from "../../../src/rollups/rebuild/finish-zone-changes.js";
 import { rebuildDays } from "../../../src/rollups/rebuild/rebuild-days.js";
 import { RebuildLease } from "../../../src/rollups/rebuild/rebuild-lease.js";
@@ -180,6 +182,42 @@ async function holdLocks(text: string, ...values: readonly unknown[]): Promise<(
   await holding.run(defineStatement<"metrics", readonly unknown[], never>("metrics", name, text)(...values));
   return () => holding.rollback();
 }
+
+test("what was removed of former days stays removed, though not all can be", async () => {
+  const { tenantId, campaignIds } = await createScene(pools);
+  await updateTenant(pools.metrics, tenantId, { timeZone: "Asia/Kathmandu" }, now());
+  await rebuildDays(pools.metrics, tenantId, { now });
+  const later = (): EpochMicros => (now() + 61 * 60_000_000) as EpochMicros;
+  const last = campaignIds.toSorted().at(-1);
+  const former = "tenant_id = $1 and time_zone = 'America/St_Johns'";
+  const letGo = await holdLocks(
+    `select from campaign_days where ${former} and campaign_id = $2 for update`,
+    tenantId,
+    last,
+  );
+  onTestFinished(letGo);
+  // Whoever waits fails, as one does whose answer takes too long.
+  const url = `${pools.metricsUrl}?options=${encodeURIComponent("-c lock_timeout=50ms")}`;
+  const shared = { maxConnections: 4, waitTimeoutMs: 10_000, preparedStatements: true, log: pino({ level: "silent" }) };
+  const impatient = new Pool({ database: "metrics", url, ...shared });
+  const campaigns = defineStatement<"metrics", [TenantId], { campaign_id: CampaignId }>(
+    "metrics",
+    "test.find_former_campaigns",
+    `select distinct campaign_id from campaign_days where ${former}`,
+  );
+  const left = async () => {
+    const rows = await writeAsWorker(pools.metrics, (session) => session.run(campaigns(tenantId)));
+    return rows.map((row) => row.campaign_id);
+  };
+  expect(await left()).toHaveLength(2);
+  await expect(finishZoneChanges(impatient, later, { rowsAtATime: 1 })).rejects.toThrow(/lock timeout/);
+  await impatient.stop();
+  expect(await left()).toEqual([last]);
+  await letGo();
+  await finishZoneChanges(pools.metrics, later, { rowsAtATime: 1 });
+  expect((await zonesOf(tenantId))?.zones).toEqual(["Asia/Kathmandu"]);
+  expect(await countDifferences(tenantId)).toBe(0);
+});
 
 test("what a projector that knew the former zones still writes is not in the days twice when the zone comes back", async () => {
   const tenant = await createScene(pools);
