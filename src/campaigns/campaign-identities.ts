@@ -19,19 +19,7 @@ import { growingLru } from "../growing-lru.js";
 import { type CampaignId, type TenantId, uuidv7 } from "../ids.js";
 import { writeAsTenant } from "../tenancy/transactions.js";
 import { type EpochMicros, formatInstant } from "../time/instant.js";
-
-/** The part of a campaign that the event log owns, as told to the metrics database (payload of the outbox, format 1). */
-export interface CampaignIdentity {
-  readonly id: CampaignId;
-  readonly externalId: string | null;
-  /** What is said of the campaign where its row is made; afterwards that row is the authority. */
-  readonly details: CampaignDetails;
-  readonly createdAt: EpochMicros;
-  readonly changedAt: EpochMicros;
-  readonly archivedAt: EpochMicros | null;
-  /** Rises with each change; an older one never overwrites a newer. */
-  readonly revision: number;
-}
+import { type CampaignDetails, type CampaignIdentity, type IdentityRow, identityOf } from "./campaign-identity.js";
 
 /** What became of an identity, as the outbox tells it (format 1). */
 export interface IdentityChange {
@@ -43,26 +31,10 @@ export interface IdentityChange {
 /** What campaign_identities can hold. */
 export const MAX_EXTERNAL_ID_CHARS = 255;
 
-/** What people say of a campaign. */
-export interface CampaignDetails {
-  readonly name: string;
-  readonly subject?: string | null;
-  readonly tags?: readonly string[];
-  readonly sentAt?: EpochMicros | null;
-}
-
 /** What of an identity may change. */
 export interface IdentityFields {
   readonly externalId: string | null;
   readonly archivedAt: EpochMicros | null;
-}
-
-interface IdentityRow {
-  readonly campaign_id: CampaignId;
-  readonly external_id: string | null;
-  readonly archived_at: EpochMicros | null;
-  readonly revision: number;
-  readonly created_at: EpochMicros;
 }
 
 const findByExternalIds = defineStatement<
@@ -85,11 +57,17 @@ const findByIds = defineStatement<"events", [TenantId, readonly string[]], { cam
   `select campaign_id from campaign_identities where tenant_id = $1 and campaign_id = any ($2::uuid[])`,
 );
 
-const mint = defineStatement<"events", [TenantId, CampaignId, string | null, string], { campaign_id: CampaignId }>(
+const mint = defineStatement<
+  "events",
+  [TenantId, readonly CampaignId[], externalIds: readonly (string | null)[], createdAt: string],
+  { campaign_id: CampaignId }
+>(
   "events",
   "campaigns.mint",
+  // In the order in which they are given: callers who race for several names must not wait for each other in a circle.
   `insert into campaign_identities (tenant_id, campaign_id, external_id, created_at)
-   values ($1, $2, $3, $4)
+   select $1, id, external_id, $4
+   from unnest($2::uuid[], $3::text[]) with ordinality as new (id, external_id, place) order by place
    on conflict (tenant_id, external_id) where archived_at is null do nothing
    returning campaign_id`,
 );
@@ -120,6 +98,8 @@ export class CampaignIdentities {
   readonly #events: Pool<"events">;
   readonly #now: () => EpochMicros;
   readonly #byName = growingLru<string, CampaignId>(50_000, { ttlMs: CACHE_TTL_MS });
+  /** Of each tenant for which names are being made, the last of those who wait for their turn. */
+  readonly #making = new Map<TenantId, Promise<ReadonlyMap<string, CampaignId>>>();
   /** Counts the times that names were forgotten: what was read before such a time is not remembered after it. */
   #forgotten = 0;
   readonly #known = growingLru<string, true>(50_000);
@@ -141,36 +121,65 @@ export class CampaignIdentities {
 
   /** The campaigns of these external ids; those that are new are made. */
   async resolve(tenantId: TenantId, externalIds: readonly string[]): Promise<ReadonlyMap<string, CampaignId>> {
-    const resolved = new Map<string, CampaignId>();
-    const unknown: string[] = [];
-    for (const externalId of externalIds) {
-      const id = this.#byName.get(`${tenantId}${externalId}`);
-      if (id === undefined) unknown.push(externalId);
-      else resolved.set(externalId, id);
-    }
-    if (unknown.length === 0) return resolved;
+    const { known, unknown } = this.#recall(tenantId, externalIds);
+    if (unknown.length === 0) return known;
     const forgotten = this.#forgotten;
-    await writeAsTenant(this.#events, tenantId, async (session) => {
-      const find = async (names: readonly string[]): Promise<void> => {
-        const rows = await session.run(findByExternalIds(tenantId, names));
-        for (const row of rows) resolved.set(row.external_id, row.campaign_id);
-      };
-      await find(unknown);
-      // In one order, so that callers who race for several names wait for each other and never in a circle.
-      const missing = unknown.filter((name) => !resolved.has(name)).toSorted();
-      for (const name of missing) {
-        const made = await this.mint(session, tenantId, name, { name }, SYSTEM);
-        if (made !== null) resolved.set(name, made.campaign.id);
-      }
-      const lost = missing.filter((name) => !resolved.has(name));
-      if (lost.length > 0) await find(lost);
-    });
-    if (forgotten !== this.#forgotten) return resolved;
-    for (const name of unknown) {
-      const id = resolved.get(name);
-      if (id !== undefined) this.#byName.set(`${tenantId}${name}`, id);
+    const found = await writeAsTenant(this.#events, tenantId, (session) => findNames(session, tenantId, unknown));
+    this.#remember(tenantId, found, forgotten);
+    const missing = unknown.filter((name) => !found.has(name));
+    const made = missing.length === 0 ? [] : await this.#makeInTurn(tenantId, missing);
+    return new Map([...known, ...found, ...made]);
+  }
+
+  /**
+   * One call of a tenant at a time: a flood of new names must not take the connections that others need, and calls that bring the same
+   * names would only wait for each other there. Where one fails those behind it fail with it, rather than wait for the same one by one.
+   */
+  async #makeInTurn(tenantId: TenantId, names: readonly string[]): Promise<ReadonlyMap<string, CampaignId>> {
+    const ahead = this.#making.get(tenantId);
+    const made = ahead === undefined ? this.#make(tenantId, names) : ahead.then(() => this.#make(tenantId, names));
+    this.#making.set(tenantId, made);
+    try {
+      return await made;
+    } finally {
+      if (this.#making.get(tenantId) === made) this.#making.delete(tenantId);
     }
-    return resolved;
+  }
+
+  async #make(tenantId: TenantId, names: readonly string[]): Promise<ReadonlyMap<string, CampaignId>> {
+    // Whoever was ahead may have made them.
+    const { known, unknown } = this.#recall(tenantId, names);
+    if (unknown.length === 0) return known;
+    const forgotten = this.#forgotten;
+    const made = await writeAsTenant(this.#events, tenantId, async (session) => {
+      const wanted = unknown.toSorted().map((name) => ({ externalId: name, details: { name } }));
+      const minted = new Map<string, CampaignId>();
+      for (const { campaign } of await this.#mintAll(session, tenantId, wanted, SYSTEM)) {
+        minted.set(campaign.details.name, campaign.id);
+      }
+      const lost = unknown.filter((name) => !minted.has(name));
+      const found = lost.length === 0 ? [] : await findNames(session, tenantId, lost);
+      return new Map([...minted, ...found]);
+    });
+    this.#remember(tenantId, made, forgotten);
+    return new Map([...known, ...made]);
+  }
+
+  #recall(tenantId: TenantId, names: readonly string[]) {
+    const known = new Map<string, CampaignId>();
+    const unknown: string[] = [];
+    for (const name of names) {
+      const id = this.#byName.get(`${tenantId}${name}`);
+      if (id === undefined) unknown.push(name);
+      else known.set(name, id);
+    }
+    return { known, unknown };
+  }
+
+  /** `forgotten`: how often names had been forgotten before these were read. */
+  #remember(tenantId: TenantId, read: ReadonlyMap<string, CampaignId>, forgotten: number): void {
+    if (forgotten !== this.#forgotten) return;
+    for (const [name, id] of read) this.#byName.set(`${tenantId}${name}`, id);
   }
 
   /**
@@ -190,22 +199,44 @@ export class CampaignIdentities {
     details: CampaignDetails,
     actor: AuditActor,
   ): Promise<IdentityChange | null> {
-    const id = uuidv7() as CampaignId;
+    const [made] = await this.#mintAll(session, tenantId, [{ externalId, details }], actor);
+    return made ?? null;
+  }
+
+  /** Makes those whose names no live campaign has, however many, in two statements. */
+  async #mintAll(
+    session: Session<"events">,
+    tenantId: TenantId,
+    wanted: readonly { readonly externalId: string | null; readonly details: CampaignDetails }[],
+    actor: AuditActor,
+  ): Promise<IdentityChange[]> {
     const createdAt = this.#now();
-    const minted = await session.run(mint(tenantId, id, externalId, formatInstant(createdAt)));
-    if (minted.length === 0) return null;
-    const changedAt = createdAt;
-    const campaign = { id, externalId, details, createdAt, changedAt, archivedAt: null, revision: 1 };
-    const audit = newAuditEntry({
-      tenantId,
-      occurredAt: createdAt,
-      actor,
-      action: "CAMPAIGN_CREATED",
-      subjectId: id,
-      before: null,
-      after: { externalId, ...auditedDetails(details) },
-    });
-    return this.#announce(session, tenantId, { campaign, audit });
+    const campaigns = wanted.map(({ externalId, details }): CampaignIdentity => ({
+      id: uuidv7() as CampaignId,
+      externalId,
+      details,
+      createdAt,
+      changedAt: createdAt,
+      archivedAt: null,
+      revision: 1,
+    }));
+    const ids = campaigns.map((campaign) => campaign.id);
+    const names = campaigns.map((campaign) => campaign.externalId);
+    const minted = await session.run(mint(tenantId, ids, names, formatInstant(createdAt)));
+    const mintedIds = new Set(minted.map((row) => row.campaign_id));
+    const changes = campaigns
+      .filter(({ id }) => mintedIds.has(id))
+      .map((campaign): IdentityChange => {
+        const { id: subjectId, externalId, details } = campaign;
+        const after = { externalId, ...auditedDetails(details) };
+        const action = "CAMPAIGN_CREATED";
+        return {
+          campaign,
+          audit: newAuditEntry({ tenantId, occurredAt: createdAt, actor, action, subjectId, before: null, after }),
+        };
+      });
+    await this.#announce(session, tenantId, changes);
+    return changes;
   }
 
   /**
@@ -232,28 +263,27 @@ export class CampaignIdentities {
     );
     if (row === undefined) return null;
     const audit = newAuditEntry({ tenantId, occurredAt: now, actor, action, subjectId: id, ...changed });
-    return this.#announce(session, tenantId, { campaign: identityOf(row, now), audit });
+    const announced = { campaign: identityOf(row, now), audit };
+    await this.#announce(session, tenantId, [announced]);
+    return announced;
   }
 
-  async #announce(session: Session<"events">, tenantId: TenantId, payload: IdentityChange): Promise<IdentityChange> {
-    const id = uuidv7();
+  async #announce(session: Session<"events">, tenantId: TenantId, changes: readonly IdentityChange[]): Promise<void> {
     const receivedAt = this.#now();
-    await appendToOutbox(session, [{ id, tenantId, lane: LANES.LIVE, eventCount: 0, receivedAt, payload }]);
-    return payload;
+    const messages = changes.map((payload) => {
+      return { id: uuidv7(), tenantId, lane: LANES.LIVE, eventCount: 0, receivedAt, payload };
+    });
+    await appendToOutbox(session, messages);
   }
 }
 
-function identityOf(row: IdentityRow, changedAt: EpochMicros): CampaignIdentity {
-  return {
-    id: row.campaign_id,
-    externalId: row.external_id,
-    // Only used if this is the first that the metrics database hears of the campaign.
-    details: { name: row.external_id ?? row.campaign_id },
-    createdAt: row.created_at,
-    changedAt,
-    archivedAt: row.archived_at,
-    revision: row.revision,
-  };
+async function findNames(
+  session: Session<"events">,
+  tenantId: TenantId,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, CampaignId>> {
+  const rows = await session.run(findByExternalIds(tenantId, names));
+  return new Map(rows.map((row) => [row.external_id, row.campaign_id]));
 }
 
 function auditedIdentity({ externalId, archivedAt }: IdentityFields): AuditFields {

@@ -1,95 +1,135 @@
-/** Keeps the campaigns' rows in the metrics database in step with what the event log owns of them. */
+/**
+ * Keeps the campaigns' rows in the metrics database in step with what the event log owns of them and with their first SENT. Both are
+ * written by one statement, so that projectors lock all campaigns of their messages in one order.
+ */
 import type { Session } from "../database/pool.js";
 import { defineStatement } from "../database/statement.js";
 import type { CampaignId, TenantId } from "../ids.js";
 import { type EpochMicros, formatInstant } from "../time/instant.js";
-import type { CampaignIdentity } from "./campaign-identities.js";
+import type { CampaignIdentity } from "./campaign-identity.js";
 
-const applyIdentities = defineStatement<"metrics", [identities: string], never>(
+/** The newer of two, as revisions tell. */
+const newer = (column: string, value = `excluded.${column}`): string =>
+  `${column} = case when campaigns.identity_revision < excluded.identity_revision then ${value} else campaigns.${column} end`;
+
+/** What somebody said of the campaign stays. */
+const unlessHeard = (column: string): string =>
+  `${column} = case campaigns.identity_revision when 0 then excluded.${column} else campaigns.${column} end`;
+
+const upsert = defineStatement<"metrics", [campaigns: string], never>(
   "metrics",
-  "campaigns.apply_identities",
-  // What has an older revision came late and says nothing new; what somebody said of the campaign stays.
+  "campaigns.project",
+  // What has an older revision came late and says nothing new. Revision 0 stands in for a campaign of which nothing is known but
+  // its first SENT: another projector may hold the message that makes it.
   `insert into campaigns
-     (tenant_id, id, external_id, name, subject, tags, sent_at, created_at, updated_at, archived_at, identity_revision)
-   select tenant_id, id, external_id, name, subject, coalesce(tags, '{}'), sent_at, created_at, changed_at, archived_at,
-     revision
-   from json_to_recordset($1) as identity
+     (tenant_id, id, external_id, name, subject, tags, sent_at, first_sent_at, created_at, updated_at, archived_at,
+      identity_revision, awaited_details)
+   select tenant_id, id, external_id, name, subject, coalesce(tags, '{}'), sent_at, first_sent_at, created_at, changed_at,
+     archived_at, revision, case when told then '{}' else enum_range(null::campaign_detail) end
+   from json_to_recordset($1) as campaign
      (tenant_id uuid, id uuid, external_id text, name text, subject text, tags text[], sent_at timestamptz,
-      created_at timestamptz, changed_at timestamptz, archived_at timestamptz, revision integer)
+      first_sent_at timestamptz, created_at timestamptz, changed_at timestamptz, archived_at timestamptz, revision integer,
+      told boolean)
    order by tenant_id, id
    on conflict (tenant_id, id) do update set
-     name = case campaigns.identity_revision when 0 then excluded.name else campaigns.name end,
-     subject = case campaigns.identity_revision when 0 then excluded.subject else campaigns.subject end,
-     tags = case campaigns.identity_revision when 0 then excluded.tags else campaigns.tags end,
-     sent_at = case campaigns.identity_revision when 0 then excluded.sent_at else campaigns.sent_at end,
-     created_at = excluded.created_at,
-     external_id = excluded.external_id,
-     archived_at = excluded.archived_at,
-     updated_at = greatest(campaigns.updated_at, excluded.updated_at),
-     identity_revision = excluded.identity_revision
-   where campaigns.identity_revision < excluded.identity_revision`,
+     ${["name", "subject", "tags", "sent_at", "awaited_details"].map(unlessHeard).join(",\n     ")},
+     ${["created_at", "external_id", "archived_at", "identity_revision"].map((column) => newer(column)).join(",\n     ")},
+     ${newer("updated_at", "greatest(campaigns.updated_at, excluded.updated_at)")},
+     first_sent_at = least(campaigns.first_sent_at, excluded.first_sent_at)
+   where campaigns.identity_revision < excluded.identity_revision
+     or excluded.first_sent_at < coalesce(campaigns.first_sent_at, 'infinity')`,
 );
 
-/** Takes the identities over, each unless a newer revision is there. */
-export async function applyCampaignIdentities(
+const fillAwaited = defineStatement<"metrics", [identities: string], never>(
+  "metrics",
+  "campaigns.fill_awaited",
+  // What somebody has changed meanwhile is awaited no more. The rows are locked by now, in their order.
+  `update campaigns as campaign set
+     name = case when 'name' = any (awaited_details) then told.name else campaign.name end,
+     subject = case when 'subject' = any (awaited_details) then told.subject else campaign.subject end,
+     tags = case when 'tags' = any (awaited_details) then coalesce(told.tags, '{}') else campaign.tags end,
+     sent_at = case when 'sent_at' = any (awaited_details) then told.sent_at else campaign.sent_at end,
+     awaited_details = '{}'
+   from json_to_recordset($1) as told
+     (tenant_id uuid, id uuid, name text, subject text, tags text[], sent_at timestamptz)
+   where campaign.tenant_id = told.tenant_id and campaign.id = told.id and awaited_details <> '{}'`,
+);
+
+export interface NewsOfCampaigns {
+  readonly identities?: readonly { readonly tenantId: TenantId; readonly identity: CampaignIdentity }[];
+  /** Earliest SENTs, where nobody set sentAt. */
+  readonly firstSent?: readonly { readonly tenantId: TenantId; readonly campaignId: CampaignId; readonly at: number }[];
+}
+
+/**
+ * Takes the news over: identities each unless a newer revision is there, what was said where a campaign was made whenever it comes, and
+ * SENTs where they are earlier.
+ */
+export async function projectCampaigns(
   session: Session<"metrics">,
-  identities: readonly { readonly tenantId: TenantId; readonly identity: CampaignIdentity }[],
+  { identities = [], firstSent = [] }: NewsOfCampaigns,
 ): Promise<void> {
-  if (identities.length === 0) return;
-  const newest = new Map<string, (typeof identities)[number]>();
-  // The first message of a campaign is the one that says what it is; later ones only change what they are about.
-  for (const item of identities.toSorted((a, b) => a.identity.revision - b.identity.revision)) {
-    const details = newest.get(item.identity.id)?.identity.details ?? item.identity.details;
-    newest.set(item.identity.id, { tenantId: item.tenantId, identity: { ...item.identity, details } });
+  const rows = new Map<string, CampaignChange>();
+  for (const { tenantId, identity } of identities.toSorted((a, b) => a.identity.revision - b.identity.revision)) {
+    const earlier = rows.get(identity.id);
+    const row = rowOf(tenantId, identity);
+    rows.set(identity.id, earlier?.told === true ? { ...row, ...detailsOf(earlier) } : row);
   }
-  const rows = Array.from(newest.values(), ({ tenantId, identity }) => ({
+  for (const { tenantId, campaignId, at } of firstSent.toSorted((a, b) => b.at - a.at)) {
+    const sentAt = formatInstant(at as EpochMicros);
+    const row = rows.get(campaignId) ?? standInFor(tenantId, campaignId, sentAt);
+    rows.set(campaignId, { ...row, first_sent_at: sentAt });
+  }
+  if (rows.size === 0) return;
+  await session.run(upsert(JSON.stringify([...rows.values()])));
+  const told = [...rows.values()].filter((row) => row.told);
+  if (told.length > 0) await session.run(fillAwaited(JSON.stringify(told)));
+}
+
+function rowOf(tenantId: TenantId, identity: CampaignIdentity) {
+  const { id, externalId, details, detailsStandIn, createdAt, changedAt, archivedAt, revision } = identity;
+  return {
     tenant_id: tenantId,
-    id: identity.id,
-    external_id: identity.externalId,
-    name: identity.details.name,
-    subject: identity.details.subject,
-    tags: identity.details.tags,
-    sent_at: textOf(identity.details.sentAt),
-    created_at: formatInstant(identity.createdAt),
-    changed_at: formatInstant(identity.changedAt),
-    archived_at: textOf(identity.archivedAt),
-    revision: identity.revision,
-  }));
-  await session.run(applyIdentities(JSON.stringify(rows)));
+    id,
+    external_id: externalId,
+    name: details.name,
+    subject: details.subject,
+    tags: details.tags,
+    sent_at: textOf(details.sentAt),
+    first_sent_at: null as string | null,
+    created_at: formatInstant(createdAt),
+    changed_at: formatInstant(changedAt),
+    archived_at: textOf(archivedAt),
+    revision,
+    // Messages of the program before do not say which details stand in, but a revision after the first never has others.
+    told: revision === 1 && detailsStandIn !== true,
+  };
+}
+
+type CampaignChange = ReturnType<typeof rowOf>;
+
+function detailsOf({ name, subject, tags, sent_at, told }: CampaignChange) {
+  return { name, subject, tags, sent_at, told };
+}
+
+function standInFor(tenantId: TenantId, id: CampaignId, sentAt: string): CampaignChange {
+  return {
+    tenant_id: tenantId,
+    id,
+    external_id: null,
+    name: id,
+    subject: null,
+    tags: [],
+    sent_at: null,
+    first_sent_at: sentAt,
+    created_at: sentAt,
+    changed_at: sentAt,
+    archived_at: null,
+    revision: 0,
+    told: false,
+  };
 }
 
 function textOf(instant: EpochMicros | null | undefined): string | null {
   return instant === null || instant === undefined ? null : formatInstant(instant);
-}
-
-const moveFirstSent = defineStatement<"metrics", [firstSent: string], never>(
-  "metrics",
-  "campaigns.move_first_sent",
-  // Another projector may hold the message that makes the campaign: revision 0 stands in its place until that comes.
-  `insert into campaigns (tenant_id, id, name, created_at, updated_at, first_sent_at, identity_revision)
-   select tenant_id, id, id::text, first_sent_at, first_sent_at, first_sent_at, 0
-   from json_to_recordset($1) as earlier (tenant_id uuid, id uuid, first_sent_at timestamptz)
-   order by earlier.tenant_id, earlier.id
-   on conflict (tenant_id, id) do update set
-     first_sent_at = least(campaigns.first_sent_at, excluded.first_sent_at)
-   where campaigns.first_sent_at is null or campaigns.first_sent_at > excluded.first_sent_at`,
-);
-
-/** A campaign's earliest SENT, where nobody set sentAt. */
-export async function applyFirstSent(
-  session: Session<"metrics">,
-  firstSent: readonly { readonly tenantId: TenantId; readonly campaignId: CampaignId; readonly at: number }[],
-): Promise<void> {
-  if (firstSent.length === 0) return;
-  const earliest = new Map<string, (typeof firstSent)[number]>();
-  for (const item of firstSent) {
-    const known = earliest.get(item.campaignId);
-    if (known === undefined || item.at < known.at) earliest.set(item.campaignId, item);
-  }
-  const rows = Array.from(earliest.values(), ({ tenantId, campaignId, at }) => ({
-    tenant_id: tenantId,
-    id: campaignId,
-    first_sent_at: formatInstant(at as EpochMicros),
-  }));
-  await session.run(moveFirstSent(JSON.stringify(rows)));
 }

@@ -19,13 +19,13 @@ import { faultOfText } from "../text-faults.js";
 import { type EpochMicros, formatInstant } from "../time/instant.js";
 import {
   auditedDetails,
-  type CampaignDetails,
   type CampaignIdentities,
   type IdentityChange,
   type IdentityFields,
   MAX_EXTERNAL_ID_CHARS,
 } from "./campaign-identities.js";
-import { applyCampaignIdentities } from "./campaign-projection.js";
+import type { CampaignDetails } from "./campaign-identity.js";
+import { projectCampaigns } from "./campaign-projection.js";
 
 export interface CampaignInput extends CampaignDetails {
   readonly externalId?: string | null;
@@ -70,12 +70,15 @@ const updateDetails = defineStatement<
     subject: string | null,
     tags: readonly string[],
     sentAt: string | null,
+    said: readonly string[],
   ],
   never
 >(
   "metrics",
   "campaigns.update_details",
-  `update campaigns set name = $4, subject = $5, tags = $6, sent_at = $7, updated_at = $3
+  // What somebody says now is not replaced by what was said where the campaign was made, should that come later.
+  `update campaigns set name = $4, subject = $5, tags = $6, sent_at = $7, updated_at = $3,
+     awaited_details = array(select detail from unnest(awaited_details) as detail where detail <> all ($8::campaign_detail[]))
    where tenant_id = $1 and id = $2`,
 );
 
@@ -147,14 +150,16 @@ export class CampaignStore {
         externalId === undefined
           ? null
           : await this.#changeIdentity(tenantId, id, ({ archivedAt }) => ({ externalId, archivedAt }), updateBy(actor));
-      if (identity !== null) await applyCampaignIdentities(session, [{ tenantId, identity: identity.campaign }]);
+      if (identity !== null)
+        await projectCampaigns(session, { identities: [{ tenantId, identity: identity.campaign }] });
       const now = this.#now();
       const wanted = withUpdate(current, update);
       const details = changedFields(auditedDetails(current), auditedDetails(wanted));
       if (details !== null) {
         const { name, subject, tags, sentAt } = wanted;
         const sentAtText = sentAt === null ? null : formatInstant(sentAt);
-        await session.run(updateDetails(tenantId, id, formatInstant(now), name, subject, tags, sentAtText));
+        const said = detailsIn(update);
+        await session.run(updateDetails(tenantId, id, formatInstant(now), name, subject, tags, sentAtText, said));
       }
       const before = { ...identity?.audit?.before, ...details?.before };
       const after = { ...identity?.audit?.after, ...details?.after };
@@ -186,7 +191,7 @@ export class CampaignStore {
 
   async #apply(tenantId: TenantId, { campaign: identity, audit }: IdentityChange): Promise<void> {
     await writeAsTenant(this.#metrics, tenantId, async (session) => {
-      await applyCampaignIdentities(session, [{ tenantId, identity }]);
+      await projectCampaigns(session, { identities: [{ tenantId, identity }] });
       if (audit !== undefined) await recordAudit(session, [audit]);
       await moveTenantVersions(session, [tenantId]);
     });
@@ -205,6 +210,13 @@ function withUpdate(current: StoredDetails, { name, subject, tags, sentAt }: Cam
     tags: tags === undefined ? current.tags : (tags ?? []),
     sentAt: sentAt === undefined ? current.sentAt : sentAt,
   };
+}
+
+/** By the names of their columns. */
+function detailsIn({ name, subject, tags, sentAt }: CampaignUpdate): string[] {
+  return Object.entries({ name, subject, tags, sent_at: sentAt }).flatMap(([column, value]) =>
+    value === undefined ? [] : [column],
+  );
 }
 
 function noSuchCampaign(): PublicError {

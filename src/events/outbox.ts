@@ -57,15 +57,31 @@ export interface StoredMessage {
   readonly payload: unknown;
 }
 
+const STORED = "outbox.id, tenant_id, outbox.lane, format, event_count, received_at, payload";
+
 /**
- * Locks the next messages, live ones first. What another projector has locked is left out, and what a newer program wrote
- * is left to one that knows its format.
+ * Locks the next messages, live ones first. What another projector has locked is left out, as are messages, and those of tenants, that
+ * were set aside, and what a newer program wrote is left to one that knows its format.
  */
-export const claimMessages = defineStatement<"events", [limit: number], StoredMessage>(
+export const claimMessages = defineStatement<
+  "events",
+  [limit: number, setAsideTenants: readonly TenantId[], setAside: readonly string[]],
+  StoredMessage
+>(
   "events",
   "outbox.claim",
-  `select id, tenant_id, lane, format, event_count, received_at, payload
-   from outbox where format <= ${OUTBOX_FORMAT} order by lane, id limit $1 for update skip locked`,
+  `select ${STORED} from outbox
+   where format <= ${OUTBOX_FORMAT} and tenant_id <> all ($2::uuid[]) and id <> all ($3::uuid[])
+   order by lane, id limit $1 for update skip locked`,
+);
+
+/** Locks those of these messages that nobody has taken meanwhile. */
+export const claimAgain = defineStatement<"events", [lanes: readonly number[], ids: readonly string[]], StoredMessage>(
+  "events",
+  "outbox.claim_again",
+  `select ${STORED} from outbox
+   join unnest($1::smallint[], $2::uuid[]) as failed (lane, id) on outbox.lane = failed.lane and outbox.id = failed.id
+   for update of outbox skip locked`,
 );
 
 export const removeMessages = defineStatement<"events", [lanes: readonly number[], ids: readonly string[]], never>(

@@ -9,15 +9,22 @@
  *
  * Projectors may run side by side: messages are sums, rows are upserted in one order. They hold a shared lock that `verify`
  * takes exclusively for the moment in which it opens its snapshots of both databases.
+ *
+ * A message that cannot be applied holds up nobody else: when messages fail together, each tenant's are applied apart, and each of
+ * those that fail again. What is at fault stays in the outbox, so that its tenant's numbers go on saying that something waits, and
+ * is tried again after a while.
  */
 import { recordAudit } from "../audit/record-audit.js";
-import { applyCampaignIdentities, applyFirstSent } from "../campaigns/campaign-projection.js";
+import { projectCampaigns } from "../campaigns/campaign-projection.js";
 import type { IdentityChange } from "../campaigns/campaign-identities.js";
+import { isDatabaseAway, wasRolledBack } from "../database/database-away.js";
 import type { Pool, Session, Transaction } from "../database/pool.js";
-import { defineStatement } from "../database/statement.js";
-import { claimMessages, OUTBOX_FORMAT, removeMessages, type StoredMessage } from "../events/outbox.js";
+import { defineStatement, type Statement } from "../database/statement.js";
+import { claimAgain, claimMessages, OUTBOX_FORMAT, removeMessages, type StoredMessage } from "../events/outbox.js";
 import type { TenantId } from "../ids.js";
 import type { Logger } from "../observability/logger.js";
+import { SparseWarnings } from "../observability/sparse-warnings.js";
+import { definePortion, deleteInPortions, type PortionOptions } from "../tenancy/delete-in-portions.js";
 import { moveTenantVersions } from "../tenancy/tenant-version.js";
 import { beginAsWorker, writeAsWorker } from "../tenancy/transactions.js";
 import { type EpochMicros, formatInstant } from "../time/instant.js";
@@ -27,6 +34,7 @@ import { holdProjectorLock } from "./projector-lock.js";
 import { RollupChanges } from "./rollup-changes.js";
 import type { RollupPayload } from "./rollup-message.js";
 import { addToRollup } from "./rollup-tables.js";
+import { SetAside } from "./set-aside.js";
 
 export interface ProjectorOptions {
   readonly events: Pool<"events">;
@@ -34,6 +42,8 @@ export interface ProjectorOptions {
   readonly pollMs: number;
   readonly now: () => EpochMicros;
   readonly log: Logger;
+  /** How long a message waits that could not be applied, until it is tried again. */
+  readonly retryMs?: number;
   /** Called after each commit, with the events in it and when the oldest was accepted. */
   readonly onProjected?: (events: number, oldestReceivedAt: EpochMicros) => void;
 }
@@ -47,11 +57,18 @@ type Message = StoredMessage & { readonly payload: Payload };
 /** Messages per transaction: ten batches of a busy tenant make one set of upserts. */
 const MAX_MESSAGES = 50;
 const FORGET_AFTER_HOURS = 24;
+const DEFAULT_RETRY_MS = 60_000;
 
-const findWaiting = defineStatement<"events", [], { waiting: boolean }>(
+const findWaiting = defineStatement<
+  "events",
+  [setAsideTenants: readonly TenantId[], setAside: readonly string[]],
+  { waiting: boolean }
+>(
   "events",
   "outbox.is_waiting",
-  `select exists (select from outbox where format <= ${OUTBOX_FORMAT}) as waiting`,
+  `select exists (
+     select from outbox where format <= ${OUTBOX_FORMAT} and tenant_id <> all ($1::uuid[]) and id <> all ($2::uuid[])
+   ) as waiting`,
 );
 
 const rememberApplied = defineStatement<"metrics", [messages: string, now: string], { id: string }>(
@@ -81,20 +98,39 @@ const findOldestMessage = defineStatement<"events", [], { id: string | null }>(
   "select (select id from outbox order by id limit 1) as id",
 );
 
-const forgetApplied = defineStatement<"metrics", [now: string, oldestWaiting: string | null], never>(
+const forgetApplied = definePortion<"metrics", [now: string, oldestWaiting: string | null]>(
   "metrics",
   "projector.forget_applied",
-  `delete from applied_messages
-   where applied_at < $1::timestamptz - interval '${FORGET_AFTER_HOURS} hours' and ($2::uuid is null or id < $2)`,
+  {
+    table: "applied_messages",
+    key: ["tenant_id", "id"],
+    order: "applied_at",
+    where: `applied_at < $2::timestamptz - interval '${FORGET_AFTER_HOURS} hours' and ($3::uuid is null or id < $3)`,
+  },
 );
+
+/** What could not be applied, for its own sake as it seems; the cause tells why. */
+class Inapplicable extends Error {
+  override readonly name = "Inapplicable";
+  readonly messages: readonly Message[];
+
+  constructor(messages: readonly Message[], cause: unknown) {
+    super("Messages cannot be applied", { cause });
+    this.messages = messages;
+  }
+}
 
 export class Projector {
   readonly #options: ProjectorOptions;
   readonly #loop: WorkLoop;
+  readonly #setAside: SetAside;
+  readonly #warnings: SparseWarnings;
 
   constructor(options: ProjectorOptions) {
     this.#options = options;
-    const { pollMs: idleMs, log } = options;
+    const { pollMs: idleMs, log, retryMs = DEFAULT_RETRY_MS } = options;
+    this.#setAside = new SetAside(retryMs);
+    this.#warnings = new SparseWarnings(log);
     this.#loop = new WorkLoop({ name: "projector", step: () => this.#step(), idleMs, log });
   }
 
@@ -108,26 +144,43 @@ export class Projector {
   }
 
   async #step(): Promise<boolean> {
-    const { events, metrics, onProjected } = this.#options;
-    const [peeked] = await writeAsWorker(events, (session) => session.run(findWaiting()));
+    const { tenantIds, messageIds } = this.#setAside.read();
+    const waiting = findWaiting(tenantIds, messageIds);
+    const [peeked] = await writeAsWorker(this.#options.events, (session) => session.run(waiting));
     if (peeked?.waiting !== true) return false;
-    const projection = await beginAsWorker(metrics);
-    const messages = await this.#project(projection).catch(async (error: unknown) => {
-      await projection.rollback();
-      throw error;
-    });
-    const count = messages.reduce((sum, message) => sum + message.event_count, 0);
-    if (count > 0) onProjected?.(count, Math.min(...messages.map((message) => message.received_at)) as EpochMicros);
-    return messages.length > 0;
+    return this.#attempt(claimMessages(MAX_MESSAGES, tenantIds, messageIds));
   }
 
-  /** Applies the next messages and commits them in both databases, the metrics first. */
-  async #project(projection: Transaction<"metrics">): Promise<readonly Message[]> {
+  /** Applies what is claimed, or all of it that can be; false where there was nothing. */
+  async #attempt(claim: Statement<"events", StoredMessage>): Promise<boolean> {
+    const { metrics, onProjected } = this.#options;
+    const projection = await beginAsWorker(metrics);
+    try {
+      const messages = await this.#project(projection, claim);
+      const count = messages.reduce((sum, message) => sum + message.event_count, 0);
+      if (count > 0) onProjected?.(count, Math.min(...messages.map((message) => message.received_at)) as EpochMicros);
+      return messages.length > 0;
+    } catch (error) {
+      await projection.rollback();
+      if (!(error instanceof Inapplicable)) throw error;
+      await this.#isolate(error.messages, error.cause);
+      return true;
+    }
+  }
+
+  /** Applies the messages that are claimed and commits them in both databases, the metrics first. */
+  async #project(
+    projection: Transaction<"metrics">,
+    claim: Statement<"events", StoredMessage>,
+  ): Promise<readonly Message[]> {
     await projection.run(holdProjectorLock());
     const reading = await beginAsWorker(this.#options.events);
     try {
-      const messages = (await reading.run(claimMessages(MAX_MESSAGES))) as readonly Message[];
-      await applyMessages(projection, messages, this.#options.now());
+      const messages = (await reading.run(claim)) as readonly Message[];
+      await applyMessages(projection, messages, this.#options.now()).catch((error: unknown) => {
+        // What is not the messages' fault may come through the next time.
+        throw isDatabaseAway(error) || wasRolledBack(error) ? error : new Inapplicable(messages, error);
+      });
       await projection.commit();
       await reading.run(
         removeMessages(
@@ -141,6 +194,29 @@ export class Projector {
       await reading.rollback();
       throw error;
     }
+  }
+
+  /** After messages failed together: tenant by tenant, then one by one, so that only those at fault wait. */
+  async #isolate(messages: readonly Message[], error: unknown): Promise<void> {
+    const [first] = messages;
+    if (first === undefined) return;
+    if (messages.length === 1) return this.#leave(first, error);
+    const tenants = [...Map.groupBy(messages, (message) => message.tenant_id).values()];
+    for (const part of tenants.length > 1 ? tenants : messages.map((message) => [message])) {
+      const [{ tenant_id: tenantId } = first] = part;
+      if (this.#setAside.holds(tenantId)) continue;
+      const lanes = part.map((message) => message.lane);
+      const ids = part.map((message) => message.id);
+      await this.#attempt(claimAgain(lanes, ids));
+    }
+  }
+
+  #leave({ tenant_id: tenantId, id: messageId }: Message, error: unknown): void {
+    this.#setAside.add(tenantId, messageId);
+    const context = { err: error, tenantId, messageId };
+    if (this.#setAside.holds(tenantId)) {
+      this.#warnings.warn(context, "many messages of a tenant cannot be applied; all of them wait in the outbox");
+    } else this.#warnings.warn(context, "a message cannot be applied and waits in the outbox");
   }
 }
 
@@ -170,23 +246,19 @@ async function applyMessages(
     if (zonesOfTenant === undefined) throw new Error(`Tenant ${tenantId} has messages and does not exist`);
     if (payload.rollup !== undefined) changes.add(tenantId, zonesOfTenant, payload.rollup);
   }
-  await applyCampaignIdentities(
-    session,
-    news.flatMap(({ tenant_id: tenantId, payload: { campaign: identity } }) =>
+  await projectCampaigns(session, {
+    identities: news.flatMap(({ tenant_id: tenantId, payload: { campaign: identity } }) =>
       identity === undefined ? [] : [{ tenantId, identity }],
     ),
-  );
+    firstSent: news.flatMap(({ tenant_id: tenantId, payload }) =>
+      (payload.rollup?.firstSent ?? []).map(([campaignId, at]) => ({ tenantId, campaignId, at })),
+    ),
+  });
   // After the campaigns, whose rows are locked by who changes them: he may have more to say of it than the message has, and
   // in the other order both would wait for each other.
   await recordAudit(
     session,
     news.flatMap(({ payload: { audit } }) => audit ?? []),
-  );
-  await applyFirstSent(
-    session,
-    news.flatMap(({ tenant_id: tenantId, payload }) =>
-      (payload.rollup?.firstSent ?? []).map(([campaignId, at]) => ({ tenantId, campaignId, at })),
-    ),
   );
   for (const [table, rows] of changes.tables()) await addToRollup(session, table, rows);
   await moveTenantVersions(session, tenantIds);
@@ -197,7 +269,9 @@ export async function forgetAppliedMessages(
   events: Pool<"events">,
   metrics: Pool<"metrics">,
   now: EpochMicros,
+  portions: PortionOptions = {},
 ): Promise<void> {
   const [oldest] = await writeAsWorker(events, (session) => session.run(findOldestMessage()));
-  await writeAsWorker(metrics, (session) => session.run(forgetApplied(formatInstant(now), oldest?.id ?? null)));
+  const portion = (rows: number) => forgetApplied(rows, formatInstant(now), oldest?.id ?? null);
+  await deleteInPortions(metrics, portion, portions);
 }

@@ -9,6 +9,8 @@ import { systemClock } from "../../src/runtime.js";
 import { writeAsWorker } from "../../src/tenancy/transactions.js";
 import { createTestDatabases } from "../support/test-databases.js";
 import { waitFor } from "../support/wait-for.js";
+import { ZONE } from "./damage.js";
+import { insertTenant } from "../support/insert-tenant.js";
 
 const append = defineStatement<"events", [string, TenantId], never>(
   "events",
@@ -27,13 +29,6 @@ const findApplied = defineStatement<"metrics", [TenantId], { id: string }>(
   "test.find_applied",
   "select id from applied_messages where tenant_id = $1 order by id",
 );
-const insertTenant = defineStatement<"metrics", [TenantId, slug: string], never>(
-  "metrics",
-  "test.insert_tenant",
-  `insert into tenants (id, slug, name, time_zone, rollup_time_zone, created_at)
-   values ($1, $2, $2, 'UTC', 'UTC', '2026-11-20 12:00:00+00')`,
-);
-
 const GATE = 42;
 
 /** Whoever removes messages waits at the gate, and fails past it. */
@@ -60,7 +55,7 @@ test("an event log that fails after the metrics are committed takes nothing of a
   });
   const tenantId = uuidv7() as TenantId;
   const [message, first, second] = [uuidv7(), uuidv7(), uuidv7()];
-  await writeAsWorker(metrics, (session) => session.run(insertTenant(tenantId, "projected")));
+  await writeAsWorker(metrics, (session) => session.run(insertTenant(tenantId, "projected", ZONE)));
   await admin.query(REFUSE_REMOVALS);
   await admin.query("select pg_advisory_lock($1)", [GATE]);
   await writeAsWorker(events, (session) => session.run(append(message, tenantId)));
