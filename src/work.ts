@@ -11,6 +11,8 @@ import { WorkLoop } from "./work-loop.js";
 
 const MAINTENANCE_INTERVAL_MS = 10 * 60_000;
 const ERASURES_INTERVAL_MS = 1_000;
+/** An erasure that waits for something walks through all that waits to be recorded, to see whether it is there. */
+const ERASURES_REST_FACTOR = 10;
 const DEPTH_INTERVAL_MS = 5_000;
 /** All that waits is walked through: when that is much, workers need the database for better things. */
 const DEPTH_REST_FACTOR = 20;
@@ -64,7 +66,7 @@ export function work(runtime: Runtime): Work {
     idleMs: MAINTENANCE_INTERVAL_MS,
     log,
   });
-  const erasureWork = new ErasureWork({ events, metrics, now, log, signal });
+  const erasureWork = new ErasureWork({ events, metrics, now, log, restFactor: ERASURES_REST_FACTOR, signal });
   const erasures = new WorkLoop({
     name: "erasures",
     step: () => erasureWork.run().then(() => false),

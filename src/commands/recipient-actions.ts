@@ -118,7 +118,8 @@ export function eraseOne(options: RecipientOptions): Promise<void> {
     const work = new ErasureWork({ ...pools, now: systemClock, log, signal });
     const deadline = performance.now() + MAX_WAIT_MS;
     for (;;) {
-      await work.run();
+      // Nobody else's: what keeps theirs open is not for whoever waits here to hear of.
+      await work.eraseOne(tenantId, named.recipientKey);
       const erasure = await writeAsTenant(pools.events, tenantId, (session) =>
         findErasure(session, tenantId, named.recipientKey),
       );

@@ -7,6 +7,7 @@ import type { Session } from "../database/pool.js";
 import { defineStatement } from "../database/statement.js";
 import { COUNTED_DETAILS, EVENT_TYPES, type EventType } from "../events/event.js";
 import { EVENT_TABLES } from "../events/event-tables.js";
+import { OUTBOX_FORMAT } from "../events/outbox.js";
 import { type EventKey, NIL_UUID, type RecipientKey, type TenantId } from "../ids.js";
 import { recordOf } from "../record-of.js";
 import { type EpochMicros, formatInstant } from "../time/instant.js";
@@ -113,11 +114,16 @@ export async function eraseLinkInLog(
   await session.run(replaceInLinks(tenantId, campaignId, linkKey, url));
 }
 
-const findPendingLink = defineStatement<"events", [TenantId, keys: readonly string[]], { id: string }>(
+const findPendingLink = defineStatement<"events", [TenantId, links: string], { id: string }>(
   "events",
   "erasures.find_pending_link",
-  `select outbox.id from outbox, unnest($2::text[]) as link (key)
-   where outbox.tenant_id = $1 and strpos(payload::text, link.key) > 0
+  // Each message is read once, however many links there are. What a newer program says, and how, is not known here.
+  `select outbox.id from outbox
+   where tenant_id = $1 and (format > ${OUTBOX_FORMAT} or exists (
+     select from json_array_elements(payload #> '{rollup,links}') as link
+     join json_to_recordset($2) as erased (campaign_id text, link_key text, url text)
+       on link ->> 0 = erased.campaign_id and link ->> 1 = erased.link_key and link ->> 2 <> erased.url
+   ))
    limit 1`,
 );
 
@@ -128,16 +134,15 @@ export async function linksArePending(
   links: readonly ErasedLink[],
 ): Promise<boolean> {
   if (links.length === 0) return false;
-  return (
-    (
-      await session.run(
-        findPendingLink(
-          tenantId,
-          links.map(({ linkKey }) => linkKey),
-        ),
-      )
-    ).length > 0
-  );
+  return (await session.run(findPendingLink(tenantId, jsonOf(tenantId, links)))).length > 0;
+}
+
+/** In the names of SQL. */
+function jsonOf(tenantId: TenantId, links: readonly ErasedLink[]): string {
+  const rows = links.map(({ campaignId, linkKey, url }) => {
+    return { tenant_id: tenantId, campaign_id: campaignId, link_key: linkKey, url };
+  });
+  return JSON.stringify(rows);
 }
 
 const replaceInMetrics = defineStatement<"metrics", [links: string], { tenant_id: TenantId }>(
@@ -157,8 +162,5 @@ export async function eraseLinksInMetrics(
   links: readonly ErasedLink[],
 ): Promise<boolean> {
   if (links.length === 0) return false;
-  const rows = links.map(({ campaignId, linkKey, url }) => {
-    return { tenant_id: tenantId, campaign_id: campaignId, link_key: linkKey, url };
-  });
-  return (await session.run(replaceInMetrics(JSON.stringify(rows)))).length > 0;
+  return (await session.run(replaceInMetrics(jsonOf(tenantId, links)))).length > 0;
 }

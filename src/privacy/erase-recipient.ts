@@ -53,6 +53,12 @@ export function nameRecipient(
   return { recipientKey: keys.keyOf(tenantId, address), address: isKey ? null : address };
 }
 
+const findAddress = defineStatement<"events", [TenantId, RecipientKey], { address: string | null }>(
+  "events",
+  "erasures.find_address",
+  "select address from recipients where tenant_id = $1 and recipient_key = $2",
+);
+
 const dropAddress = defineStatement<"events", [TenantId, RecipientKey], never>(
   "events",
   "erasures.drop_address",
@@ -80,10 +86,13 @@ const insert = defineStatement<"events", [TenantId, RecipientKey, now: string, l
 async function eraseAddress(
   session: Session<"events">,
   tenantId: TenantId,
-  { recipientKey, address }: NamedRecipient,
+  named: NamedRecipient,
   audit: AuditEntry,
 ): Promise<Erasure> {
+  const { recipientKey } = named;
   await lockForErasing(session, tenantId);
+  // Who is named by the key may be held with the address all the same, and nobody knows it any more once it is dropped.
+  const address = named.address ?? (await session.run(findAddress(tenantId, recipientKey)))[0]?.address ?? null;
   const clicked = address === null ? [] : await session.run(findUrls(tenantId, recipientKey));
   const links = clicked.flatMap(({ campaign_id: campaignId, url }): ErasedLink[] => {
     const link = address === null ? null : erasedLink(url, address);

@@ -1,7 +1,8 @@
 /**
  * Does what is left of erasures: the events of the log, links whose URL held the address, dead letters, rows of the inbox that
  * wait for another try. Of several workers one is at an erasure at a time. Nothing is remembered between two rounds but how
- * many events were emptied: each round looks for what is left, so a worker may die anywhere.
+ * many events were emptied, and which erasures could not be completed: each round looks for what is left, so a worker may die anywhere.
+ * To see that nothing is left it walks through all that waits, so those that could not be completed rest.
  */
 import type { AuditEntry } from "../audit/audit-entry.js";
 import { recordAudit } from "../audit/record-audit.js";
@@ -33,13 +34,20 @@ interface PendingErasure {
   readonly audit: AuditEntry | null;
 }
 
-const MAX_ERASURES_PER_ROUND = 100;
+type PendingId = Pick<PendingErasure, "tenant_id" | "recipient_key" | "revision">;
 
-const findPending = defineStatement<"events", [], PendingErasure>(
+// All of them: some that nobody can complete would keep the later ones out for good.
+const findPending = defineStatement<"events", [], PendingId>(
   "events",
   "worker.find_erasures",
+  "select tenant_id, recipient_key, revision from erasures where completed_at is null order by requested_at",
+);
+
+const readPending = defineStatement<"events", [TenantId, RecipientKey], PendingErasure>(
+  "events",
+  "worker.read_erasure",
   `select tenant_id, recipient_key, requested_at, revision, links, audit from erasures
-   where completed_at is null order by requested_at limit ${MAX_ERASURES_PER_ROUND}`,
+   where tenant_id = $1 and recipient_key = $2 and completed_at is null`,
 );
 
 const tryLock = defineStatement<"events", [RecipientKey], { locked: boolean }>(
@@ -68,35 +76,80 @@ interface ErasureWorkOptions {
   readonly metrics: Pool<"metrics">;
   readonly now: () => EpochMicros;
   readonly log: Logger;
+  /** How many times as long as a round was at those that it could not complete these rest after it. Without it they do not. */
+  readonly restFactor?: number;
   /** Checked between steps. */
   readonly signal?: AbortSignal;
 }
 
+/** After a long outage of the metrics database, say, nobody should wait for longer than this. */
+const MAX_REST_MS = 5 * 60_000;
+/** So many of those that rested are tried in a round: whoever was asked for meanwhile comes after it. */
+const MAX_TRIED_AGAIN = 100;
+
 export class ErasureWork {
   readonly #options: ErasureWorkOptions;
+  /** Those that could not be completed, in the order in which they were tried last. */
+  readonly #waiting = new Set<string>();
+  #restsUntil = 0;
 
   constructor(options: ErasureWorkOptions) {
     this.#options = options;
   }
 
-  /** One round over what is asked for. Returns how many erasures were completed. One that fails does not keep the others waiting. */
+  /**
+   * One round over what is asked for: first what is new, then what could not be completed before, where it has rested. Returns how many
+   * erasures were completed. One that fails does not keep the others waiting.
+   */
   async run(): Promise<number> {
-    const { events, log, signal } = this.#options;
+    const { events, restFactor = 0, signal } = this.#options;
     const pending = await writeAsWorker(events, (session) => session.run(findPending()));
     const errors: unknown[] = [];
     let completed = 0;
-    for (const erasure of pending) {
+    let spentMs = 0;
+    for (const [id, { tenant_id: tenantId, recipient_key: recipientKey }] of this.#turns(pending)) {
       if (signal?.aborted === true) break;
+      const began = performance.now();
+      // Where it comes to nothing, the last one.
+      this.#waiting.delete(id);
+      this.#waiting.add(id);
       try {
-        if (!(await this.#erase(erasure))) continue;
-        completed += 1;
-        log.info({ tenantId: erasure.tenant_id }, "a person was erased");
+        if (await this.eraseOne(tenantId, recipientKey)) {
+          this.#waiting.delete(id);
+          completed += 1;
+          continue;
+        }
       } catch (error) {
         errors.push(error);
       }
+      spentMs += performance.now() - began;
     }
+    const restMs = Math.min(MAX_REST_MS, restFactor * spentMs);
+    this.#restsUntil = Math.max(this.#restsUntil, performance.now() + restMs);
     if (errors.length > 0) throw errors[0];
     return completed;
+  }
+
+  #turns(pending: readonly PendingId[]): [string, PendingId][] {
+    // Whoever is asked for again is new.
+    const all = new Map(pending.map((one) => [`${one.tenant_id} ${one.recipient_key} ${one.revision}`, one]));
+    for (const id of this.#waiting) if (!all.has(id)) this.#waiting.delete(id);
+    const fresh = [...all].filter(([id]) => !this.#waiting.has(id));
+    if (performance.now() < this.#restsUntil) return fresh;
+    const again = [...this.#waiting].slice(0, MAX_TRIED_AGAIN).flatMap((id): [string, PendingId][] => {
+      const one = all.get(id);
+      return one === undefined ? [] : [[id, one]];
+    });
+    return [...fresh, ...again];
+  }
+
+  /** One round for one person. Whether the erasure was completed by it: not where somebody else did, or where something is left. */
+  async eraseOne(tenantId: TenantId, recipientKey: RecipientKey): Promise<boolean> {
+    const { events, log } = this.#options;
+    const [erasure] = await writeAsWorker(events, (session) => session.run(readPending(tenantId, recipientKey)));
+    if (erasure === undefined || !(await this.#erase(erasure))) return false;
+    log.info({ tenantId }, "a person was erased");
+    return true;
   }
 
   async #erase(erasure: PendingErasure): Promise<boolean> {

@@ -6,8 +6,10 @@
 import { Parameters } from "../database/parameters.js";
 import type { Session } from "../database/pool.js";
 import { defineStatement, type Statement } from "../database/statement.js";
+import type { AcceptedEvent } from "../events/event.js";
 import type { CampaignId, LinkKey, RecipientKey, TenantId } from "../ids.js";
 import { describeEvent } from "../ingest/dead-letters/dead-letter.js";
+import { type PayloadPlace, readPayloads } from "../ingest/dead-letters/row-payloads.js";
 import { readPayload } from "../ingest/inbox-payload.js";
 import type { CursorBinding, Cursors } from "../pages/cursors.js";
 import { type Page, pageOf, readBounds, rowsToFetch } from "../pages/page.js";
@@ -164,35 +166,45 @@ async function findLinks(
 
 const MAX_UNRECORDED = 1_000;
 
-const findUnrecorded = defineStatement<"events", [TenantId, RecipientKey], { format: number; payload: string }>(
+const findUnrecorded = defineStatement<"events", [TenantId, RecipientKey], PayloadPlace>(
   "events",
   "recipients.unrecorded",
-  `select format, payload::text as payload from (
-     select format, payload, received_at from inbox where lane in (0, 1, 2, 3) and tenant_id = $1
+  `select lane, id, event_count from (
+     select lane, id::text as id, event_count, payload, received_at from inbox where lane in (0, 1, 2, 3) and tenant_id = $1
      union all
-     select format, payload, received_at from dead_letters where tenant_id = $1 and discarded_at is null
+     select null, id::text, event_count, payload, received_at from dead_letters where tenant_id = $1 and discarded_at is null
    ) as row
    where strpos(payload::text, $2) > 0 and ${IS_NOT_ERASED("$1", "$2::uuid")}
    order by received_at
    limit ${MAX_UNRECORDED}`,
 );
 
-/** Accepted events that are not in the log, as recordEvents takes them: those that wait, and dead letters. The first thousand. */
+/**
+ * Accepted events that are not in the log, as recordEvents takes them: those that wait, and dead letters. The first thousand.
+ * What a worker takes up while this reads may be missing, and is in the log a moment later.
+ */
 export async function findUnrecordedEvents(
   session: Session<"events">,
   tenantId: TenantId,
   recipientKey: RecipientKey,
 ): Promise<Readonly<Record<string, unknown>>[]> {
-  const rows = await session.run(findUnrecorded(tenantId, recipientKey));
-  const events = rows.flatMap((row) => {
-    try {
-      return readPayload(row.format, row.payload).filter((event) => event.recipientKey === recipientKey);
-    } catch {
-      return [];
-    }
-  });
+  const places = await session.run(findUnrecorded(tenantId, recipientKey));
+  const events: AcceptedEvent[] = [];
+  for await (const row of readPayloads(session, tenantId, places)) {
+    events.push(...eventsOf(row.format, row.payload, recipientKey));
+    if (events.length >= MAX_UNRECORDED) break;
+  }
   return events.slice(0, MAX_UNRECORDED).flatMap((event) => {
     const { input } = describeEvent({ ...event });
     return input === null ? [] : [input];
   });
+}
+
+/** None where the row cannot be read. */
+function eventsOf(format: number, payload: string, recipientKey: RecipientKey): readonly AcceptedEvent[] {
+  try {
+    return readPayload(format, payload).filter((event) => event.recipientKey === recipientKey);
+  } catch {
+    return [];
+  }
 }

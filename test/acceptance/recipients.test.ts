@@ -1,4 +1,5 @@
 /** `recipients` at the command line, beside a running product. */
+import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { everythingStored, tablesWith } from "../privacy/everything-stored.js";
 import { eventsOf, tracesOf } from "../privacy/person.js";
@@ -22,19 +23,24 @@ beforeAll(async () => {
   const many = Array.from({ length: 150 }, (_, n) => ({ ...opened, eventId: `ann@example.org-opened-${n}` }));
   await recordEvents(product, key, [...events, ...many] as never);
   await product.settled(key);
-  const { data } = await product.graphql<{ viewer: { tenant: { slug: string } } }>(
-    key,
-    "{ viewer { tenant { slug } } }",
-  );
-  ({ slug } = data.viewer.tenant);
-  env = {
-    EVENTS_DATABASE_URL: product.databases.eventsUrl,
-    METRICS_DATABASE_URL: product.databases.metricsUrl,
-    MAILTALLY_SECRET: product.runtime.config.secret ?? "",
-  };
+  slug = await slugOf(product, key);
+  env = environmentOf(product);
 });
 afterEach(killStarted);
 afterAll(() => product.stop());
+
+async function slugOf({ graphql }: Product, key: string): Promise<string> {
+  const { data } = await graphql<{ viewer: { tenant: { slug: string } } }>(key, "{ viewer { tenant { slug } } }");
+  return data.viewer.tenant.slug;
+}
+
+function environmentOf({ databases, runtime }: Product): Record<string, string> {
+  return {
+    EVENTS_DATABASE_URL: databases.eventsUrl,
+    METRICS_DATABASE_URL: databases.metricsUrl,
+    MAILTALLY_SECRET: runtime.config.secret ?? "",
+  };
+}
 
 const command = (name: string, ...args: string[]) => runCli(["recipients", name, "--tenant", slug, ...args], env);
 const linesOf = (stdout: string) =>
@@ -66,6 +72,38 @@ test(
     const after = linesOf((await command("export", "--recipient", ANN)).stdout);
     expect(after).toEqual([{ kind: "recipient", recipientKey: null, address: null, erasure: expect.anything() }]);
     expect(await runCli(["verify", "--tenant", slug], env)).toMatchObject({ code: 0, stdout: "" });
+  },
+  LIMIT_MS,
+);
+
+test(
+  "an erasure waits for its own person alone, whatever is wrong with another tenant's",
+  async () => {
+    // Without a worker, which would now and then be at the other one just then.
+    const alone = await startProduct({ worker: false });
+    const client = new Client({ connectionString: alone.databases.eventsUrl });
+    try {
+      const { tenantId: other } = await alone.createTenant();
+      const { key } = await alone.createTenant();
+      await client.connect();
+      await client.query("set role mailtally_worker");
+      // No campaign is called so: whoever comes to the link fails.
+      const links = JSON.stringify([{ campaignId: "none", linkKey: "none", url: "" }]);
+      await client.query(
+        `insert into erasures (tenant_id, recipient_key, number, requested_at, links)
+         values ($1, gen_random_uuid(), 1, now() - interval '1 day', $2)`,
+        [other, links],
+      );
+      const erased = await runCli(
+        ["recipients", "erase", "--tenant", await slugOf(alone, key), "--recipient", ANN],
+        environmentOf(alone),
+      );
+      expect(erased).toMatchObject({ code: 0, stderr: "" });
+      expect(JSON.parse(erased.stdout)).toMatchObject({ completedAt: expect.stringMatching(/Z$/) });
+    } finally {
+      await client.end();
+      await alone.stop();
+    }
   },
   LIMIT_MS,
 );

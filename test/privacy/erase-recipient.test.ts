@@ -1,7 +1,9 @@
+import { createSecretKey } from "node:crypto";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { OPERATOR } from "../../src/audit/audit-entry.js";
 import { defineStatement } from "../../src/database/statement.js";
+import { textOfRecipientKey } from "../../src/events/event-key.js";
 import type { EventInput } from "../../src/events/event.js";
 import { LANES } from "../../src/events/outbox.js";
 import type { TenantId } from "../../src/ids.js";
@@ -12,7 +14,11 @@ import { rebuildRollups } from "../../src/rollups/rebuild/rebuild.js";
 import { ROLLUP_TABLE_NAMES } from "../../src/rollups/rollup-tables.js";
 import { writeAsTenant, writeAsWorker } from "../../src/tenancy/transactions.js";
 import { instantFromMillis } from "../../src/time/instant.js";
+import { readDeadEvent } from "../../src/ingest/dead-letters/dead-letter.js";
+import { findDeadLetter, readDeadLetterPage } from "../../src/ingest/dead-letters/dead-letter-pages.js";
 import { INBOX_FORMAT } from "../../src/ingest/inbox-payload.js";
+import { Cursors } from "../../src/pages/cursors.js";
+import { readPageArguments } from "../../src/pages/page-arguments.js";
 import { poisoned, slipIn } from "../ingest/dead-letters/poison.js";
 import { type Pipeline, startPipeline } from "../support/pipeline.js";
 import { waitFor } from "../support/wait-for.js";
@@ -73,40 +79,51 @@ async function rollupsOf(tenantId: TenantId): Promise<string[]> {
   });
 }
 
-test("once a person is erased no table of either database holds a trace, and no number has changed", async () => {
-  const [tenantId, other] = [await pipeline.createTenant(), await pipeline.createTenant()];
-  await record(tenantId, [...eventsOf("ann"), ...eventsOf("bob"), ...eventsOf("ann", "autumn")]);
-  await record(other, eventsOf("ann", "others"));
-  const before = await rollupsOf(tenantId);
-  expect(tablesWith(await everythingStored(pipeline.databases), ...tracesOf("ann")).length).toBeGreaterThan(10);
+const WAYS_TO_NAME = {
+  address: (tenantId: TenantId) => nameOf(tenantId, "ann"),
+  key: (tenantId: TenantId) => {
+    const text = textOfRecipientKey(nameOf(tenantId, "ann").recipientKey);
+    return nameRecipient(pipeline.recipientKeys, tenantId, text, ["recipient"]);
+  },
+};
 
-  await erase(tenantId, "ann");
-  // At once, before any worker comes.
-  const recipients = (await everythingStored(pipeline.databases)).filter(({ table }) => table === "recipients");
-  expect(
-    tablesWith(
-      recipients.filter(({ row }) => row.includes(tenantId)),
-      ...tracesOf("ann"),
-    ),
-  ).toEqual([]);
-  await sweepOut(tenantId, "ann");
+test.each(["address", "key"] as const)(
+  "once a person is erased by their %s no table of either database holds a trace, and no number has changed",
+  async (way) => {
+    const [tenantId, other] = [await pipeline.createTenant(), await pipeline.createTenant()];
+    await record(tenantId, [...eventsOf("ann"), ...eventsOf("bob"), ...eventsOf("ann", "autumn")]);
+    await record(other, eventsOf("ann", "others"));
+    const before = await rollupsOf(tenantId);
+    expect(tablesWith(await everythingStored(pipeline.databases), ...tracesOf("ann")).length).toBeGreaterThan(10);
 
-  const stored = (await everythingStored(pipeline.databases)).filter(({ row }) => row.includes(tenantId));
-  expect(tablesWith(stored, ...tracesOf("ann"))).toEqual([]);
-  expect(tablesWith(stored, ...tracesOf("bob")).length).toBeGreaterThan(10);
-  expect(await rollupsOf(tenantId)).toEqual(before);
-  expect(await differencesOf(pipeline, tenantId)).toEqual([]);
-  const rebuilt = rebuildRollups(pipeline, { tenantId }, { now });
-  for (;;) {
-    const step = await rebuilt.next();
-    if (step.done === true) break;
-  }
-  expect(await rollupsOf(tenantId)).toEqual(before);
-  expect(await erasureOf(tenantId, "ann")).toMatchObject({ erasedEvents: 26 });
-  // The same person at another tenant is another one.
-  const others = (await everythingStored(pipeline.databases)).filter(({ row }) => row.includes(other));
-  expect(tablesWith(others, ...tracesOf("ann")).length).toBeGreaterThan(10);
-});
+    await eraseRecipient(pipeline, tenantId, WAYS_TO_NAME[way](tenantId), OPERATOR, now());
+    // At once, before any worker comes.
+    const recipients = (await everythingStored(pipeline.databases)).filter(({ table }) => table === "recipients");
+    expect(
+      tablesWith(
+        recipients.filter(({ row }) => row.includes(tenantId)),
+        ...tracesOf("ann"),
+      ),
+    ).toEqual([]);
+    await sweepOut(tenantId, "ann");
+
+    const stored = (await everythingStored(pipeline.databases)).filter(({ row }) => row.includes(tenantId));
+    expect(tablesWith(stored, ...tracesOf("ann"))).toEqual([]);
+    expect(tablesWith(stored, ...tracesOf("bob")).length).toBeGreaterThan(10);
+    expect(await rollupsOf(tenantId)).toEqual(before);
+    expect(await differencesOf(pipeline, tenantId)).toEqual([]);
+    const rebuilt = rebuildRollups(pipeline, { tenantId }, { now });
+    for (;;) {
+      const step = await rebuilt.next();
+      if (step.done === true) break;
+    }
+    expect(await rollupsOf(tenantId)).toEqual(before);
+    expect(await erasureOf(tenantId, "ann")).toMatchObject({ erasedEvents: 26 });
+    // The same person at another tenant is another one.
+    const others = (await everythingStored(pipeline.databases)).filter(({ row }) => row.includes(other));
+    expect(tablesWith(others, ...tracesOf("ann")).length).toBeGreaterThan(10);
+  },
+);
 
 test("neither a replay nor news brings the person back: the one counts nothing, the other as the same person's", async () => {
   const tenantId = await pipeline.createTenant();
@@ -213,6 +230,30 @@ describe("what is not recorded yet", () => {
       expect(tablesWith(after, ...tracesOf("ann"))).toEqual([]);
     },
   );
+
+  test("shows nobody who the person was from the erasure on, before any worker has emptied it", async () => {
+    const tenantId = await pipeline.createTenant();
+    const personal = (name: string) =>
+      poisoned(`${name}@example.org-1`, {
+        recipientKey: nameOf(tenantId, name).recipientKey,
+        address: `${name}@example.org`,
+        messageId: `<${name}@example.org>`,
+        metadata: { a: `${name} mail` },
+      });
+    await slipIn(pipeline.events, tenantId, [personal("ann"), personal("bob")]);
+    await pipeline.settled();
+    await erase(tenantId, "ann");
+    const shown = await writeAsTenant(pipeline.events, tenantId, async (session) => {
+      const cursors = new Cursors(createSecretKey(Buffer.alloc(32)));
+      const { edges } = await readDeadLetterPage(session, tenantId, null, readPageArguments({}), cursors);
+      const letters = await Promise.all(edges.map(({ node }) => findDeadLetter(session, tenantId, node.id)));
+      return [...edges.map(({ node }) => node), ...letters].map((row) => JSON.stringify(row && readDeadEvent(row)));
+    });
+    expect(shown).toHaveLength(4);
+    for (const trace of tracesOf("ann")) expect(shown.join("\n")).not.toContain(trace);
+    expect(shown.filter((text) => text.includes("bob@example.org"))).toHaveLength(2);
+    expect(shown.filter((text) => text.includes(nameOf(tenantId, "ann").recipientKey))).toHaveLength(2);
+  });
 
   test("loses the person when it is buried after the erasure, and keeps everybody else's", async () => {
     const tenantId = await pipeline.createTenant();

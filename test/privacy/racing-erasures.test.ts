@@ -262,6 +262,100 @@ test("clicks on one link from before and after an erasure are applied together, 
   await slow.stop();
 });
 
+test("clicks that come after an erasure, by the URL that is left, do not keep it open", async () => {
+  const slow = await startPipeline({ workers: 1, projectors: 0 });
+  const tenantId = await slow.createTenant();
+  const recipient = nameRecipient(slow.recipientKeys, tenantId, "ann@example.org", ["recipient"]);
+  const clicks = eventsOf("ann").filter(({ type }) => type === "CLICKED");
+  await slow.intake.accept({ tenantId, lane: LANES.LIVE, events: clicks });
+  await waitFor(async () => (await recordedBy(slow, tenantId)) === clicks.length, {
+    what: "the clicks to be recorded",
+  });
+  await projectMessages(slow);
+  await eraseRecipient(slow, tenantId, recipient, OPERATOR, now());
+  const later = clicks.map((event, n) => ({ ...event, eventId: `later-${n}` }));
+  await slow.intake.accept({ tenantId, lane: LANES.LIVE, events: later });
+  await waitFor(async () => (await recordedBy(slow, tenantId)) === 2 * clicks.length, {
+    what: "the later clicks to be recorded",
+  });
+  expect(await new ErasureWork({ ...slow, now, log }).run()).toBe(1);
+  await projectMessages(slow);
+  expect(tablesWith(await everythingStored(slow.databases), ...tracesOf("ann"))).toEqual([]);
+  expect(await differencesOf(slow, tenantId)).toEqual([]);
+  await slow.stop();
+});
+
+test("an erasure that waits for something rests, and whoever is asked for meanwhile comes before it", async () => {
+  const slow = await startPipeline({ workers: 1, projectors: 0 });
+  const [tenantId, other] = [await slow.createTenant(), await slow.createTenant()];
+  const eraseOf = (tenant: TenantId, name: string) => {
+    const recipient = nameRecipient(slow.recipientKeys, tenant, `${name}@example.org`, ["recipient"]);
+    return eraseRecipient(slow, tenant, recipient, OPERATOR, now());
+  };
+  /** The metrics database has still to learn of a link of Ann's. */
+  const leaveOpen = async (campaign: string) => {
+    const before = Number(await recordedBy(slow, tenantId));
+    await slow.intake.accept({ tenantId, lane: LANES.LIVE, events: eventsOf(`ann.${campaign}`, campaign) });
+    await waitFor(async () => (await recordedBy(slow, tenantId)) === before + 13, {
+      what: "the events to be recorded",
+    });
+    await eraseOf(tenantId, `ann.${campaign}`);
+  };
+
+  const resting = new ErasureWork({ ...slow, now, log, restFactor: 1_000_000 });
+  await leaveOpen("spring");
+  expect(await resting.run()).toBe(0);
+  await projectMessages(slow);
+  expect(await resting.run()).toBe(0);
+  await eraseOf(other, "bob");
+  expect(await resting.run()).toBe(1);
+  // Who is asked for again is new.
+  await eraseOf(tenantId, "ann.spring");
+  expect(await resting.run()).toBe(1);
+
+  const done: string[] = [];
+  const told = pino(
+    {},
+    { write: (line: string) => void done.push((JSON.parse(line) as { tenantId: string }).tenantId) },
+  );
+  const short = new ErasureWork({ ...slow, now, log: told, restFactor: 0.01 });
+  await leaveOpen("autumn");
+  expect(await short.run()).toBe(0);
+  await projectMessages(slow);
+  await eraseOf(other, "cat");
+  await waitFor(() => short.run().then(() => done.length === 2), { what: "both erasures" });
+  expect(done).toEqual([other, tenantId]);
+  await slow.stop();
+});
+
+const insertBroken = defineStatement<"events", [TenantId, count: number], never>(
+  "events",
+  "test.insert_broken_erasures",
+  // No campaign is called so: whoever comes to the link fails.
+  `insert into erasures (tenant_id, recipient_key, number, requested_at, links)
+   select $1, gen_random_uuid(), number, now() - interval '1 day', '[{"campaignId": "none", "linkKey": "none", "url": ""}]'
+   from generate_series(1, $2::integer) as broken (number)`,
+);
+
+test("however many older erasures fail, a person's is completed, and alone it fails by nothing of theirs", async () => {
+  const slow = await startPipeline({ workers: 0, projectors: 0 });
+  const [tenantId, other] = [await slow.createTenant(), await slow.createTenant()];
+  await writeAsWorker(slow.events, (session) => session.run(insertBroken(other, 101)));
+  const named = (name: string) => nameRecipient(slow.recipientKeys, tenantId, `${name}@example.org`, ["recipient"]);
+  const sweep = new ErasureWork({ ...slow, now, log });
+  const isDone = async (name: string) => {
+    const { recipientKey } = named(name);
+    const erasure = await writeAsWorker(slow.events, (session) => findErasure(session, tenantId, recipientKey));
+    return erasure?.completedAt !== null;
+  };
+  for (const name of ["ann", "bob"]) await eraseRecipient(slow, tenantId, named(name), OPERATOR, now());
+  expect(await sweep.eraseOne(tenantId, named("ann").recipientKey)).toBe(true);
+  expect([await isDone("ann"), await isDone("bob")]).toEqual([true, false]);
+  await expect(sweep.run()).rejects.toThrow("invalid input syntax");
+  expect(await isDone("bob")).toBe(true);
+  await slow.stop();
+});
+
 test("an erasure stands where the metrics are away, and its entry comes into the audit trail when they are back, once", async () => {
   const tenantId = await pipeline.createTenant();
   const away = new Pool({

@@ -2,11 +2,12 @@
 import { Parameters } from "../../database/parameters.js";
 import type { Session } from "../../database/pool.js";
 import { defineStatement, type Statement } from "../../database/statement.js";
-import type { DeadLetterId, ReceiptId, TenantId } from "../../ids.js";
+import type { DeadLetterId, ReceiptId, RecipientKey, TenantId } from "../../ids.js";
 import type { CursorBinding, Cursors } from "../../pages/cursors.js";
 import { type Page, pageOf, readBounds, rowsToFetch } from "../../pages/page.js";
 import type { PageRequest } from "../../pages/page-arguments.js";
 import { DEAD_LETTER_COLUMNS, type DeadLetterRow } from "./dead-letter.js";
+import { emptied, recipientsOf } from "./erase-waiting.js";
 
 type LetterPosition = readonly [id: DeadLetterId];
 
@@ -36,7 +37,7 @@ export async function readDeadLetterPage(
     // Asked seldom, and in eight shapes.
     isPrepared: false,
   };
-  const rows = await session.run(statement);
+  const rows = await withoutErased(session, tenantId, await session.run(statement));
   return pageOf(rows, page, binding, (node) => ({ position: [node.id], node }));
 }
 
@@ -53,6 +54,24 @@ export async function findDeadLetter(
   tenantId: TenantId,
   id: DeadLetterId,
 ): Promise<DeadLetterRow | null> {
-  const [row] = await session.run(find(tenantId, id));
+  const [row] = await withoutErased(session, tenantId, await session.run(find(tenantId, id)));
   return row ?? null;
+}
+
+const findErased = defineStatement<"events", [TenantId, readonly RecipientKey[]], { key: RecipientKey }>(
+  "events",
+  "dead_letters.find_erased",
+  "select recipient_key as key from erasures where tenant_id = $1 and recipient_key = any ($2::uuid[])",
+);
+
+/** From when it is asked for, nobody is told who an erased person was: a worker empties the letters themselves a little later. */
+async function withoutErased(
+  session: Session<"events">,
+  tenantId: TenantId,
+  rows: readonly DeadLetterRow[],
+): Promise<DeadLetterRow[]> {
+  const people = rows.map((row) => recipientsOf(row));
+  if (people.every((keys) => keys.length === 0)) return [...rows];
+  const erased = new Set((await session.run(findErased(tenantId, people.flat()))).map(({ key }) => key));
+  return rows.map((row, at) => (people[at]?.some((key) => erased.has(key)) === true ? emptied(row, erased) : row));
 }

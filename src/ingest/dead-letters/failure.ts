@@ -20,11 +20,19 @@ export interface Failure {
 
 const CHECK_VIOLATION = "23514";
 const MAX_ERROR_CHARS = 2_000;
-/** Classes of SQLSTATE that are the data's: invalid values, broken constraints, too large, and internal errors. */
+/**
+ * Classes of SQLSTATE that are the data's: invalid values, broken constraints, too large, internal errors, and what a trigger, a view's
+ * check option or a function that somebody added says of it.
+ */
 const DATA_CLASSES: Readonly<Record<string, DeadReason>> = {
+  "21": "INVALID_VALUE",
   "22": "INVALID_VALUE",
   "23": "CONSTRAINT",
+  "38": "CONSTRAINT",
+  "39": "CONSTRAINT",
+  "44": "CONSTRAINT",
   "54": "TOO_LARGE",
+  P0: "CONSTRAINT",
   XX: "INTERNAL",
 };
 

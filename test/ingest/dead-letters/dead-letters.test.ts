@@ -50,6 +50,21 @@ const forgeLetter = defineStatement<"events", [TenantId], never>(
 );
 const dropPartition = defineStatement<"events", [], never>("events", "test.drop_partition", "drop table sent_2026_10");
 
+const addTrigger = defineStatement<"events", [], never>(
+  "events",
+  "test.add_trigger",
+  `do $do$ begin
+     create function refuse_gated() returns trigger language plpgsql as $$
+       begin if new.message_id = 'gated' then raise exception 'none of these'; end if; return new; end $$;
+     create trigger refuse_gated before insert on sent for each row execute function refuse_gated();
+   end $do$`,
+);
+const dropTrigger = defineStatement<"events", [], never>(
+  "events",
+  "test.drop_trigger",
+  "drop function refuse_gated cascade",
+);
+
 const sentTo = (recipient: string, occurredAt = "2026-10-01T10:00:00Z") => ({
   type: "SENT",
   campaignExternalId: "spring",
@@ -88,6 +103,17 @@ test("where the database refuses one event and the program cannot write another,
   const letters = await lettersOf(tenantId);
   const buried = letters.flatMap(({ format, payload }) => readPayload(format, payload).map(({ eventId }) => eventId));
   expect(buried.toSorted()).toEqual(["refused", "unwritable"]);
+  expect(await countOf(tenantId)).toBe(1);
+});
+
+test("an event that a trigger of somebody's refuses is buried, and what came with it counts", async () => {
+  const tenantId = await pipeline.createTenant();
+  await pipeline.asOwner(addTrigger());
+  await slipIn(pipeline.events, tenantId, [accepted("good"), accepted("refused", { messageId: "gated" })]);
+  await pipeline.settled();
+  await pipeline.asOwner(dropTrigger());
+  const letters = await lettersOf(tenantId);
+  expect(letters.map(({ reason, sqlState }) => [reason, sqlState])).toEqual([["CONSTRAINT", "P0001"]]);
   expect(await countOf(tenantId)).toBe(1);
 });
 
