@@ -1,7 +1,7 @@
 /** What a rebuild sets, since it is no sum: what a link's URL is, and when a campaign was first sent. */
 import type { Pool, Session } from "../../database/pool.js";
 import { defineStatement } from "../../database/statement.js";
-import type { CampaignId, TenantId } from "../../ids.js";
+import type { CampaignId, LinkKey, TenantId } from "../../ids.js";
 import { moveTenantVersions } from "../../tenancy/tenant-version.js";
 import { writeAsWorker } from "../../tenancy/transactions.js";
 import { type EpochMicros, formatInstant } from "../../time/instant.js";
@@ -16,6 +16,26 @@ const setUrls = defineStatement<"metrics", [TenantId, links: string], never>(
    from json_to_recordset($2) as link (campaign_id uuid, link_key uuid, url text)
    order by campaign_id, link_key
    on conflict (tenant_id, campaign_id, link_key) do update set url = excluded.url`,
+);
+
+const readUrls = defineStatement<
+  "events",
+  [TenantId, links: string],
+  { campaign_id: CampaignId; link_key: LinkKey; url: string }
+>(
+  "events",
+  "rebuild.read_urls",
+  `select link.campaign_id, link.link_key, link.url
+   from (select distinct campaign_id, link_key
+     from json_to_recordset($2) as link (campaign_id uuid, link_key uuid)) as wanted
+   join campaign_links as link on link.tenant_id = $1 and link.campaign_id = wanted.campaign_id
+     and link.link_key = wanted.link_key`,
+);
+
+const renameLink = defineStatement<"metrics", [TenantId, CampaignId | null, LinkKey | null, url: string | null], never>(
+  "metrics",
+  "rebuild.rename_link",
+  "update campaign_links set url = $4 where tenant_id = $1 and campaign_id = $2 and link_key = $3",
 );
 
 const findFirstSent = defineStatement<
@@ -51,9 +71,33 @@ export async function mendUrls(
   const links = differences.map((difference) => ({
     campaign_id: difference.campaignId,
     link_key: difference.linkKey,
-    url: difference.expected,
+    url: difference.url,
   }));
   await session.run(setUrls(tenantId, JSON.stringify(links)));
+}
+
+/** The differences with their links called as the log calls them now: since the snapshot an erasure may have replaced a URL. */
+export async function withUrlsOfNow(
+  events: Pool<"events">,
+  tenantId: TenantId,
+  differences: readonly Difference[],
+): Promise<readonly Difference[]> {
+  const links = differences.map(({ campaignId, linkKey }) => ({ campaign_id: campaignId, link_key: linkKey }));
+  const rows = await writeAsWorker(events, (session) => session.run(readUrls(tenantId, JSON.stringify(links))));
+  const urls = new Map(rows.map((row) => [`${row.campaign_id}${row.link_key}`, row.url]));
+  return differences.map((difference) => {
+    const url = urls.get(`${difference.campaignId}${difference.linkKey}`);
+    return url === undefined || url === difference.url ? difference : { ...difference, url };
+  });
+}
+
+/** A link that is not there stays so. */
+export async function renameInRollups(
+  session: Session<"metrics">,
+  tenantId: TenantId,
+  { campaignId, linkKey, url }: Difference,
+): Promise<void> {
+  await session.run(renameLink(tenantId, campaignId, linkKey, url));
 }
 
 /**

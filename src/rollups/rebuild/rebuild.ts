@@ -20,10 +20,11 @@ import {
   type VerifyScope,
 } from "../verify/compare-rollups.js";
 import type { Difference } from "../verify/difference.js";
-import { mendFirstSent, mendUrls } from "./mend-values.js";
+import { mendIdentities } from "./mend-identities.js";
+import { mendFirstSent, mendUrls, renameInRollups, withUrlsOfNow } from "./mend-values.js";
 import { leaseIsTaken, RebuildLease } from "./rebuild-lease.js";
 import { findDroppedBefore } from "../verify/retention-horizon.js";
-import { addToRollup, removeEmptyRows, ROLLUP_TABLE_NAMES } from "../rollup-tables.js";
+import { addToRollup, removeEmptyRows, ROLLUP_TABLE_NAMES, type RollupTable } from "../rollup-tables.js";
 import { rowsToAdd } from "./rows-to-add.js";
 import { openSnapshotPair } from "../verify/snapshot-pair.js";
 
@@ -110,6 +111,8 @@ class Rebuild {
   async *run(): AsyncGenerator<Difference, RebuildSummary, undefined> {
     const { signal, now: _, ...options } = this.#options;
     const trusted = await this.#findRebuilt();
+    const { tenantId, campaignIds = null } = this.#scope;
+    await mendIdentities(this.#pools, tenantId, campaignIds, (work) => this.#write(work));
     const snapshots = await openSnapshotPair(this.#pools);
     const summary = {
       campaigns: 0,
@@ -162,7 +165,7 @@ class Rebuild {
     for (const table of ROLLUP_TABLE_NAMES) {
       const ofTable = byTable.get(table) ?? [];
       for (let done = 0; done < ofTable.length; done += DIFFERENCES_AT_A_TIME) {
-        const some = ofTable.slice(done, done + DIFFERENCES_AT_A_TIME);
+        const some = await this.#withUrlsOfNow(table, ofTable.slice(done, done + DIFFERENCES_AT_A_TIME));
         await this.#write(async (session) => {
           const rows = rowsToAdd(table, tenantId, zone, some);
           await addToRollup(session, table, rows);
@@ -171,6 +174,7 @@ class Rebuild {
           await removeEmptyRows(session, table, rows);
           await moveTenantVersions(session, [tenantId]);
         });
+        await this.#renameErased(table, some);
       }
     }
     if (this.#isWhole && campaignIds.length > 0) {
@@ -178,6 +182,26 @@ class Rebuild {
       await this.#write((session) => session.run(statement));
     }
     return differences;
+  }
+
+  /** The table of links alone says what they are called. */
+  async #withUrlsOfNow(table: RollupTable, differences: readonly Difference[]): Promise<readonly Difference[]> {
+    if (table !== "campaign_links") return differences;
+    return withUrlsOfNow(this.#pools.events, this.#scope.tenantId, differences);
+  }
+
+  /**
+   * An erasure that looked for these rows before they were written has not found them, but has changed the log before that; one that
+   * changes it later finds them. So the log is read once more, and the address in a URL does not come back for good.
+   */
+  async #renameErased(table: RollupTable, written: readonly Difference[]): Promise<void> {
+    const now = await this.#withUrlsOfNow(table, written);
+    for (const difference of now.filter(({ url }, place) => url !== written[place]?.url)) {
+      await this.#write(async (session) => {
+        await renameInRollups(session, this.#scope.tenantId, difference);
+        await moveTenantVersions(session, [this.#scope.tenantId]);
+      });
+    }
   }
 }
 

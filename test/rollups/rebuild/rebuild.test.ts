@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import type { Pool, Preamble, Session } from "../../../src/database/pool.js";
 import { defineStatement } from "../../../src/database/statement.js";
-import { hashToUuid, type TenantId, uuidv7 } from "../../../src/ids.js";
+import { type CampaignId, hashToUuid, type LinkKey, type TenantId, uuidv7 } from "../../../src/ids.js";
+import { eraseLinkInLog, eraseLinksInMetrics } from "../../../src/privacy/erase-events.js";
 import type { VerifyScope } from "../../../src/rollups/verify/compare-rollups.js";
 import type { Difference } from "../../../src/rollups/verify/difference.js";
 import { MEASURES } from "../../../src/rollups/measures.js";
@@ -10,7 +11,7 @@ import { type RebuildOptions, rebuildRollups, type RebuildSummary } from "../../
 import { RebuildLease } from "../../../src/rollups/rebuild/rebuild-lease.js";
 import { addToRollup, ROLLUP_TABLE_NAMES } from "../../../src/rollups/rollup-tables.js";
 import { verifyRollups } from "../../../src/rollups/verify/verify.js";
-import { beginAsWorker, writeAsWorker } from "../../../src/tenancy/transactions.js";
+import { beginAsWorker, writeAsTenant, writeAsWorker } from "../../../src/tenancy/transactions.js";
 import type { EpochMicros } from "../../../src/time/instant.js";
 import { at, campaignOf, change, createScene, DAMAGES, valuesOf, ZONE } from "../damage.js";
 import {
@@ -44,6 +45,19 @@ async function differencesOf(tenantId: TenantId): Promise<Difference[]> {
   for await (const difference of verifyRollups(pools, { tenantId })) differences.push(difference);
   return differences;
 }
+
+const rename = defineStatement<"events", [TenantId, CampaignId, string], never>(
+  "events",
+  "test.rename",
+  "update campaign_identities set external_id = $3, revision = revision + 1 where tenant_id = $1 and campaign_id = $2",
+);
+
+const makeIdentity = defineStatement<"events", [TenantId, CampaignId, string], never>(
+  "events",
+  "test.make_identity",
+  `insert into campaign_identities (tenant_id, campaign_id, external_id, created_at)
+   values ($1, $2, $3, '2026-01-01 00:00:00+00')`,
+);
 
 async function read<Row>(text: string, ...values: readonly unknown[]): Promise<Row[]> {
   const name = `test.read_${hashToUuid(text).slice(0, 8)}`;
@@ -297,6 +311,64 @@ test("a link whose row is gone is made again, though retention has dropped its c
   expect(await contentOf(tenantId)).toEqual(before);
 });
 
+test.each(["after it was counted", "while its row is written"])(
+  "a link from which an erasure takes an address %s does not get it back",
+  async (moment) => {
+    const tenant = await createTenant(pools, ZONE, 2);
+    const { tenantId } = tenant;
+    const [first, second] = tenant.campaignIds.toSorted();
+    if (first === undefined || second === undefined) throw new Error("There are two campaigns");
+    const url = "https://example.org/?e=ann@example.org";
+    const ann = { recipient: "ann", occurredAt: at("2026-11-05T10:07:00Z") } as const;
+    const click = acceptedEvent({ ...ann, campaignId: second, type: "CLICKED", traffic: "HUMAN", url });
+    await recordEvents(pools, tenantId, [acceptedEvent({ ...ann, campaignId: first, type: "SENT" }), click]);
+    await projectMessages(pools);
+    await change(pools, "update campaign_totals set sent = 7 where tenant_id = $1 and campaign_id = $2", [
+      tenantId,
+      first,
+    ]);
+    await change(pools, "delete from campaign_links where tenant_id = $1", [tenantId]);
+    const link = { campaignId: second, linkKey: hashToUuid(url) as LinkKey, url: "https://example.org/?e=(erased)" };
+    let isErased = false;
+    const erase = async (): Promise<void> => {
+      if (isErased) return;
+      isErased = true;
+      await writeAsWorker(pools.events, (session) => eraseLinkInLog(session, tenantId, click.recipientKey, link));
+      await writeAsWorker(pools.metrics, (session) => eraseLinksInMetrics(session, tenantId, [link]));
+    };
+
+    // The log is asked between the snapshot and the writing.
+    const whileWritten = new Proxy(pools.events, {
+      get: (target, name) => {
+        if (name !== "transaction") return bound(target, name);
+        return async <T>(preamble: Preamble, work: (session: Session<"events">) => Promise<T>): Promise<T> => {
+          const result = await target.transaction(preamble, work);
+          await erase();
+          return result;
+        };
+      },
+    });
+    const events = moment === "after it was counted" ? pools.events : whileWritten;
+    const run = rebuildRollups({ ...pools, events }, { tenantId }, { now, eventsAtATime: 1 });
+    // Of the first campaign; the snapshot is older than the erasure.
+    expect((await run.next()).value).toMatchObject({ campaignId: first, measure: "sent" });
+    if (moment === "after it was counted") await erase();
+    while ((await run.next()).done !== true);
+
+    expect(isErased).toBe(true);
+    expect(await read("select url, clicked from campaign_links where tenant_id = $1", tenantId)).toEqual([
+      { url: link.url, clicked: 1 },
+    ]);
+    expect(await differencesOf(tenantId)).toEqual([]);
+  },
+);
+
+/** A member of an object with private fields, which a proxy has not. */
+function bound(target: object, name: string | symbol): unknown {
+  const value: unknown = Reflect.get(target, name, target);
+  return typeof value === "function" ? value.bind(target) : value;
+}
+
 test("links are locked in the order of projectors, also where only their URL is wrong", async () => {
   const tenant = await createTenant(pools, ZONE, 1);
   const { tenantId } = tenant;
@@ -337,5 +409,41 @@ test("links are locked in the order of projectors, also where only their URL is 
   await add(last);
   await projecting.commit();
   await mending;
+  expect(await contentOf(tenantId)).toEqual(before);
+});
+
+test("campaigns that the metrics database has lost, or has as they were, are made what the event log says", async () => {
+  const tenant = await createScene(pools);
+  const { tenantId } = tenant;
+  const renamed = campaignOf(tenant, 0);
+  const [lost, nameless] = [uuidv7() as CampaignId, uuidv7() as CampaignId];
+  await writeAsTenant(pools.events, tenantId, async (session) => {
+    await session.run(rename(tenantId, renamed, "spring"));
+    await session.run(makeIdentity(tenantId, lost, "summer"));
+    await session.run(makeIdentity(tenantId, nameless, "autumn"));
+  });
+  // Of this one the metrics have heard that it was sent.
+  const sent = {
+    type: "SENT",
+    campaignId: nameless,
+    recipient: "ann",
+    occurredAt: at("2026-11-05T00:00:00Z"),
+  } as const;
+  await recordEvents(pools, tenantId, [acceptedEvent(sent)]);
+  await projectMessages(pools);
+  await rebuild({ tenantId });
+  const campaigns = await read(
+    `select external_id, name, first_sent_at is not null as is_sent from campaigns
+     where tenant_id = $1 and external_id is not null order by 1`,
+    tenantId,
+  );
+  expect(campaigns).toEqual([
+    { external_id: "autumn", name: "autumn", is_sent: true },
+    { external_id: "spring", name: "A campaign", is_sent: true },
+    { external_id: "summer", name: "summer", is_sent: false },
+  ]);
+  expect(await differencesOf(tenantId)).toEqual([]);
+  const before = await contentOf(tenantId);
+  await rebuild({ tenantId });
   expect(await contentOf(tenantId)).toEqual(before);
 });
