@@ -28,20 +28,22 @@ export function previousPeriod(range: TimeRange, zone: TimeZoneId): TimeRange {
 
 /**
  * The same local wall clock a year before, each end for itself: 29 February becomes the 28th, a time that the clock jumped over
- * the transition, of two the earlier; the first instant of a day that of the other, though one of them had no midnight. So two ends can meet (28 to 29 February): then the answer is empty, from = to.
+ * the transition, of two the earlier. Of whole days each begins where the other does, though one of them had no midnight. So two ends can
+ * meet (28 to 29 February): then the answer is empty, from = to.
  * Throws InvalidTimeError before year 1 and for a range that is none.
  */
 export function previousYear(range: TimeRange, zone: TimeZoneId): TimeRange {
   assertForward(range);
-  const from = instantYearBefore(range.from, zone);
-  const to = instantYearBefore(range.to, zone);
+  const areDays = isStartOfDay(range.from, zone) && isStartOfDay(range.to, zone);
+  const from = instantYearBefore(range.from, zone, areDays);
+  const to = instantYearBefore(range.to, zone, areDays);
   return { from, to: to < from ? from : to };
 }
 
-function instantYearBefore(instant: EpochMicros, zone: TimeZoneId): EpochMicros {
+function instantYearBefore(instant: EpochMicros, zone: TimeZoneId, startsDay: boolean): EpochMicros {
   const wallClock = wallClockAt(instant, zone);
   const day = Math.floor(wallClock / MICROS_PER_DAY);
-  const timeOfDay = isStartOfDay(instant, zone) ? 0 : wallClock - day * MICROS_PER_DAY;
+  const timeOfDay = startsDay ? 0 : wallClock - day * MICROS_PER_DAY;
   return assertNameable(firstInstantAtWallClock(yearBefore(day) * MICROS_PER_DAY + timeOfDay, zone));
 }
 

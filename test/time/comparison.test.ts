@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { previousPeriod, previousYear } from "../../src/time/comparison.js";
 import { type EpochMicros, formatInstant } from "../../src/time/instant.js";
 import { InvalidTimeError } from "../../src/time/invalid-time-error.js";
-import { localDate, startOfDay } from "../../src/time/time-zone.js";
+import { isStartOfDay, localDate, localDayNumber, startOfDay, startOfDayNumber } from "../../src/time/time-zone.js";
 import { at, between, ODD_ZONES, SAMPLED_ZONES, zoneOf } from "./times.js";
 
 const zones = fc.constantFrom(...ODD_ZONES, ...SAMPLED_ZONES);
@@ -162,8 +162,17 @@ describe("PREVIOUS_YEAR", () => {
     ["a day that was left out", "Pacific/Apia", "2012-12-30T03:00Z", "2011-12-30T10:00Z"],
     ["Lord Howe's half-hour", "Australia/Lord_Howe", "2026-10-04T15:15Z", "2025-10-04T15:30Z"],
   ])("%s (%s, %s)", (_, zone, from, expected) => {
-    const range = { from: at(from), to: at("2100-01-01T00:00Z") };
-    expect(formatInstant(previousYear(range, zoneOf(zone)).from)).toBe(formatInstant(at(expected)));
+    const day = localDayNumber(at(from), zoneOf(zone));
+    // Whole days where it begins with one.
+    const to = isStartOfDay(at(from), zoneOf(zone)) ? startOfDayNumber(day + 1, zoneOf(zone)) : at("2100-01-01T00:00Z");
+    expect(formatInstant(previousYear({ from: at(from), to }, zoneOf(zone)).from)).toBe(formatInstant(at(expected)));
+  });
+
+  test("the first hour of a day that begins at one is the same hour of a day that begins at midnight", () => {
+    // In Cairo the clock went from 00:00 to 01:00 on 25 April 2025.
+    expect(previousYear(between("2025-04-24T22:00Z", "2025-04-24T23:00Z"), zoneOf("Africa/Cairo"))).toEqual(
+      between("2024-04-24T23:00Z", "2024-04-25T00:00Z"),
+    );
   });
 
   test("both ends move, each for itself", () => {

@@ -244,11 +244,10 @@ describe("a comparison is PostgreSQL's", () => {
         const { zone } = given.place;
         const range = rangeOf(given);
         fc.pre(range.from < range.to && isComparable(zone, range.to));
+        const ends = await Promise.all([range.from, range.to].map((end) => clockAt(end, zone)));
+        const areDays = ends.every(({ beginsDay }) => beginsDay);
         const [from, to] = await Promise.all(
-          [range.from, range.to].map(async (end) => {
-            const { beginsDay, midnight_before: midnight, year_before: clock } = await clockAt(end, zone);
-            return await firstAt(beginsDay ? midnight : clock, zone);
-          }),
+          ends.map(({ midnight_before: midnight, year_before: clock }) => firstAt(areDays ? midnight : clock, zone)),
         );
         expect(previousYear(range, zone)).toEqual({ from, to: Math.max(from!, to!) });
       }),
