@@ -18,7 +18,7 @@ import type { RefusalReason } from "../../src/ingest/import/file-record.js";
 import type { ImportProgress, ImportSummary } from "../../src/ingest/import/import-progress.js";
 import { readPayload } from "../../src/ingest/inbox-payload.js";
 import { InboxWriter } from "../../src/ingest/inbox-writer.js";
-import { Intake } from "../../src/ingest/intake.js";
+import { Intake, type IntakeCall } from "../../src/ingest/intake.js";
 import { createLogger } from "../../src/observability/logger.js";
 import { writeAsWorker } from "../../src/tenancy/transactions.js";
 import { instantFromMillis } from "../../src/time/instant.js";
@@ -114,6 +114,19 @@ async function importContent(
   const summary = await importFile({ path, tenantId, intake, ...options, progress });
   expect(progress.summaries).toEqual([summary]);
   return { summary, refused: progress.refusals.toSorted(([a], [b]) => a - b) };
+}
+
+/** The intake, with something that happens before each call. */
+function intakeAfter(happens: () => Promise<void>): Intake {
+  return new Proxy(intake, {
+    get(target, name) {
+      if (name !== "accept") return Reflect.get(target, name, target) as unknown;
+      return async (call: IntakeCall) => {
+        await happens();
+        return target.accept(call);
+      };
+    },
+  });
 }
 
 const readInbox = defineStatement<
@@ -430,39 +443,18 @@ describe("again and again", () => {
     expect(rest.summary).toMatchObject({ accepted: 20_000, interrupted: false, durableThroughLine: 20_000 });
     expect(new Set((await acceptedEvents()).map((event) => event.key)).size).toBe(20_000);
   });
-
-  test("the signal also ends an import that waits because the inbox is full", async () => {
-    const interruption = new AbortController();
-    const never = new Promise<void>(() => undefined);
-    const waitWhileFull = () => {
-      interruption.abort();
-      return never;
-    };
-    const { summary } = await importContent("history.ndjson", many(10), { signal: interruption.signal, waitWhileFull });
-    expect(summary).toMatchObject({ accepted: 0, interrupted: true, durableThroughLine: 0 });
-    expect(await acceptedEvents()).toEqual([]);
-  });
-
-  test("no call is made before there is room for it", async () => {
-    let calls = 0;
-    const progress = new Recorder();
-    progress.onUpdate = (accepted) => expect(accepted).toBeLessThanOrEqual(calls * MAX_EVENTS_PER_CALL);
-    const waitWhileFull = async () => void calls++;
-    await importContent("history.ndjson", many(1_000), { progress, waitWhileFull });
-    expect(calls).toBe(10);
-  });
 });
 
 describe("a database that is away", () => {
   test("is waited for, and what was sent meanwhile is stored once", async () => {
     const progress = new Recorder();
     let isAway = false;
-    const waitWhileFull = async () => {
+    const away = intakeAfter(async () => {
       if (isAway) return;
       isAway = true;
       await asOwner("alter table inbox rename to inbox_away");
-    };
-    const importing = importContent("history.ndjson", many(300), { progress, waitWhileFull, retryForMs: 20_000 });
+    });
+    const importing = importContent("history.ndjson", many(300), { progress, intake: away, retryForMs: 20_000 });
     try {
       await waitFor(() => failed.includes("inbox.append"), { what: "a call that could not be stored" });
     } finally {
@@ -486,13 +478,13 @@ describe("a database that is away", () => {
 
   test("for too long ends the import with the last line that is durable", async () => {
     let calls = 0;
-    const waitWhileFull = async () => {
+    const away = intakeAfter(async () => {
       if (++calls === 3) await asOwner("alter table inbox rename to inbox_away");
-    };
+    });
     const progress = new Recorder();
     const importing = importContent("history.ndjson", many(1_000), {
       progress,
-      waitWhileFull,
+      intake: away,
       maxCallsInFlight: 1,
       retryForMs: 1,
     });

@@ -24,8 +24,6 @@ export interface ImportOptions {
   /** By the file's extension where it is left out. */
   readonly format?: FileFormat;
   readonly progress: ImportProgress;
-  /** Awaited before every call: holds the import back while too many events wait to be recorded. */
-  readonly waitWhileFull?: () => Promise<void>;
   /** Stops reading; calls in flight are finished and the summary says how far the import came. */
   readonly signal?: AbortSignal;
   readonly maxCallsInFlight?: number;

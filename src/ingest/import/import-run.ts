@@ -19,7 +19,6 @@ interface ImportRunOptions {
   readonly tenantId: TenantId;
   readonly intake: Intake;
   readonly progress: ImportProgress;
-  readonly waitWhileFull?: (() => Promise<void>) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly maxCallsInFlight: number;
   readonly retryForMs: number;
@@ -109,10 +108,7 @@ export class ImportRun {
   }
 
   async #send(): Promise<void> {
-    if (this.#events.length === 0) return;
-    const { waitWhileFull, signal } = this.#options;
-    if (waitWhileFull !== undefined) await orAborted(waitWhileFull(), signal);
-    if (this.#isInterrupted) return;
+    if (this.#events.length === 0 || this.#isInterrupted) return;
     const batch: Batch = { events: this.#events, lines: this.#lines };
     this.#events = [];
     this.#lines = [];
@@ -145,18 +141,5 @@ export class ImportRun {
       refused: this.#refusedCount,
       isInboxFull: this.#isInboxFull,
     });
-  }
-}
-
-async function orAborted(wait: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  if (signal === undefined) return wait;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const onAbort = (): void => resolve();
-  if (signal.aborted) onAbort();
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    await Promise.race([wait, promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }
