@@ -1,6 +1,6 @@
 import { type BrotliOptions, brotliCompressSync, constants, gzipSync, type ZlibOptions } from "node:zlib";
 import fastifyCompress from "@fastify/compress";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply } from "fastify";
 import { copyToKeep } from "../copy-to-keep.js";
 
 /** Below this the packets are as many, and the time is lost. */
@@ -10,7 +10,7 @@ const MAX_BYTES_AT_ONCE = 65_536;
 const brotliOptions: BrotliOptions = { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } };
 
 /**
- * Compresses the answers of this scope for clients that ask for it. Bodies of requests are not decompressed: a small one could
+ * Lets routes of this scope compress their answers for clients that ask for it: see sendCompressed. Bodies of requests are not decompressed: a small one could
  * become a large one.
  *
  * An answer that is kept whole is sent again as the same bytes in memory: what they became is remembered with them, which is
@@ -18,8 +18,10 @@ const brotliOptions: BrotliOptions = { params: { [constants.BROTLI_PARAM_QUALITY
  * The first time costs 200 to 250 µs.
  */
 export async function compressAnswers(scope: FastifyInstance): Promise<void> {
-  // Only routes that come after it is there are compressed.
+  // Only routes that come after it is there can compress.
   await scope.register(fastifyCompress, {
+    // Short answers would pay for the question, and most are short.
+    global: false,
     globalDecompression: false,
     encodings: ["br", "gzip"],
     threshold: MIN_BYTES,
@@ -30,6 +32,14 @@ export async function compressAnswers(scope: FastifyInstance): Promise<void> {
       gzipSync: remembering((bytes: Buffer, options?: ZlibOptions) => gzipSync(bytes, options)),
     },
   });
+}
+
+/** Sends the answer, compressed where that is worth it and the client asks for it. */
+export function sendCompressed(reply: FastifyReply, answer: string | Buffer): FastifyReply {
+  const isAskedFor = reply.request.headers["accept-encoding"] !== undefined;
+  if (!isAskedFor || Buffer.byteLength(answer) < MIN_BYTES) return reply.send(answer);
+  reply.compress(answer);
+  return reply;
 }
 
 /** Remembers what came of the very same bytes for as long as somebody else keeps them. */

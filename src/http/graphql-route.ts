@@ -1,6 +1,6 @@
 import { type ApolloServer, type BaseContext, HeaderMap, type HTTPGraphQLRequest } from "@apollo/server";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { compressAnswers } from "./compression.js";
+import { compressAnswers, sendCompressed } from "./compression.js";
 import { allowCrossOrigin } from "./cross-origin.js";
 import { sendError } from "./error-answer.js";
 
@@ -113,11 +113,11 @@ async function answer<Context extends BaseContext>(
       const told = tell?.(context) ?? null;
       const { contentType, body } = found;
       const bytes = told === null || told.extensions === null ? body.plain : body.with(told.extensions);
-      return reply
+      reply
         .headers(told?.headers ?? {})
         .header("cache-control", CACHE_CONTROL)
-        .type(contentType)
-        .send(bytes);
+        .type(contentType);
+      return sendCompressed(reply, bytes);
     }
     const call = graphqlRequestOf(request, await parse(request));
     const { status, headers, body } = await server.executeHTTPGraphQLRequest({
@@ -130,23 +130,28 @@ async function answer<Context extends BaseContext>(
     // A refusal is not the answer to anything: not even where the operation was executed before it, as for a type that nobody writes.
     if ((status ?? 200) === 200) place?.keep({ contentType: headers.get("content-type") ?? "", body: body.string });
     const told = tell?.(context) ?? null;
-    return reply
+    reply
       .code(status ?? 200)
       .headers(told?.headers ?? {})
-      .header("cache-control", CACHE_CONTROL)
-      .send(bytesOf(body.string, told?.extensions ?? null));
+      .header("cache-control", CACHE_CONTROL);
+    return sendCompressed(reply, answerOf(body.string, told?.extensions ?? null));
   } finally {
     await release?.(context);
   }
 }
 
+/** A text leaves in one piece with its head, where bytes take another; it has to be short, as it is put together by copying. */
+const MAX_TEXT_CHARS = 1_000;
+
 /**
- * An object, given as JSON without extensions, with these. Written into its bytes in two pieces: a text put together of them would
- * be copied twice on its way there, 80 kB of a dashboard each time.
+ * An object, given as JSON without extensions, with these. A long one is written into its bytes in two pieces: a text put together of
+ * them would be copied twice on its way there, 80 kB of a dashboard each time.
  */
-function bytesOf(object: string, extensions: string | null): Buffer {
+function answerOf(object: string, extensions: string | null): string | Buffer {
   const tail = extensions === null ? "\n" : `,"extensions":${extensions}}\n`;
-  const end = Buffer.byteLength(object) - (extensions === null ? 0 : "}".length);
+  const kept = extensions === null ? 0 : "}".length;
+  if (object.length <= MAX_TEXT_CHARS) return object.slice(0, object.length - kept) + tail;
+  const end = Buffer.byteLength(object) - kept;
   const bytes = Buffer.allocUnsafe(end + Buffer.byteLength(tail));
   bytes.write(object);
   bytes.write(tail, end);
