@@ -1,8 +1,8 @@
 import {
   ApolloServer,
+  type ApolloServerOptionsWithSchema,
   type ApolloServerPlugin,
   type GraphQLRequestContextResponseForOperation,
-  type GraphQLRequestContextWillSendResponse,
   type GraphQLResponse,
   HeaderMap,
   type HTTPGraphQLResponse,
@@ -11,24 +11,15 @@ import {
   ApolloServerPluginCacheControlDisabled,
   ApolloServerPluginUsageReportingDisabled,
 } from "@apollo/server/plugin/disabled";
-import {
-  type ExecutionResult,
-  type FormattedExecutionResult,
-  GraphQLError,
-  type GraphQLFormattedError,
-  type GraphQLSchema,
-} from "graphql";
-import type { ErrorCode } from "../errors.js";
+import type { GraphQLSchema } from "graphql";
 import type { Logger } from "../observability/logger.js";
+import type { Telemetry } from "../observability/telemetry.js";
+import { Answering, printAndEmpty } from "./answering.js";
 import type { RequestContext } from "./context.js";
-import type { OperationKind, RequestOutcome, Telemetry } from "../observability/telemetry.js";
-import { createPricedExecution, type ExecutePriced } from "./cost/priced-execution.js";
 import { type DocumentLimits, rulesOf } from "./document-faults.js";
-import { createExecutor } from "./executor.js";
+import { type KnownCall, KnownCalls } from "./known-calls.js";
 import { ParsedDocuments } from "./parsed-documents.js";
 import type { PersistedQueries } from "./persisted-queries.js";
-import { isVersioned } from "./versioned.js";
-import { formatError, isOurFault, type RequestsOfErrors, statusOf, toldOnce } from "./format-error.js";
 
 interface ApolloOptions {
   readonly schema: GraphQLSchema;
@@ -38,33 +29,7 @@ interface ApolloOptions {
   readonly persistedQueries: PersistedQueries;
 }
 
-/** The heads of answers to documents that were never executed, since they or their variables are wrong. */
-const refusedDocuments = new WeakSet<HeaderMap>();
-
-/**
- * An answer that is nothing but an error has the error's HTTP status; one that holds data is a 200, as the specification of
- * GraphQL over HTTP demands. Who is not known has no use for the nulls of what was refused: that is a request's error.
- */
-function setStatus({ response, source }: Answered): void {
-  if (response.body.kind !== "single") return;
-  if (response.body.singleResult.errors?.some(isUnauthenticated)) delete response.body.singleResult.data;
-  const { data, errors: each } = response.body.singleResult;
-  const errors = each === undefined ? undefined : toldOnce(each);
-  if (errors !== undefined) response.body.singleResult.errors = errors;
-  if (errors === undefined || (data !== null && data !== undefined)) return;
-  // A mutation by GET: what is wrong is the method, and Apollo says which one is right.
-  if (response.http.status === METHOD_NOT_ALLOWED) return;
-  response.http.status = statusOf(errors) ?? response.http.status ?? 500;
-  if (source !== undefined && data === undefined && errors.every(isOfDocument)) {
-    refusedDocuments.add(response.http.headers);
-  }
-  const retryAfter = errors[0]?.extensions?.["retryAfter"];
-  if (typeof retryAfter === "number") response.http.headers.set("retry-after", String(Math.ceil(retryAfter)));
-}
-
-type Answered = GraphQLRequestContextWillSendResponse<RequestContext>;
-
-const METHOD_NOT_ALLOWED = 405;
+type HttpCall = Parameters<ApolloServer<RequestContext>["executeHTTPGraphQLRequest"]>[0];
 
 /**
  * Of an answer of the type application/json a status of 400 could be a proxy's word as well as ours, so that clients of that
@@ -72,49 +37,53 @@ const METHOD_NOT_ALLOWED = 405;
  * In the other type a refused document is a 400. Which type a client gets is known only once the answer is there.
  */
 class HttpApolloServer extends ApolloServer<RequestContext> {
+  readonly #answering: Answering;
+  readonly #known: KnownCalls;
+
+  constructor(options: ApolloServerOptionsWithSchema<RequestContext>, answering: Answering, known: KnownCalls) {
+    super(options);
+    this.#answering = answering;
+    this.#known = known;
+  }
+
   override async executeHTTPGraphQLRequest(call: HttpCall): Promise<HTTPGraphQLResponse> {
-    const answer = await super.executeHTTPGraphQLRequest(call);
-    const isPlainJson = answer.headers.get("content-type")?.startsWith("application/json") === true;
-    return isPlainJson && refusedDocuments.has(answer.headers) ? { ...answer, status: 200 } : answer;
+    const { httpGraphQLRequest } = call;
+    const known = this.#known.find(httpGraphQLRequest);
+    const answer =
+      known === null
+        ? await super.executeHTTPGraphQLRequest(call)
+        : await answerKnown(this.#answering, known, await call.context());
+    const contentType = answer.headers.get("content-type") ?? "";
+    if (known === null && (answer.status ?? 200) === 200) this.#known.learn(httpGraphQLRequest, contentType);
+    const isPlainJson = contentType.startsWith("application/json");
+    return isPlainJson && this.#answering.isRefusal(answer.headers) ? { ...answer, status: 200 } : answer;
   }
 }
 
-type HttpCall = Parameters<ApolloServer<RequestContext>["executeHTTPGraphQLRequest"]>[0];
-
-/** What is wrong with the document itself, whoever sends it and whenever. */
-const CODES_OF_DOCUMENTS: ReadonlySet<unknown> = new Set<ErrorCode>(["BAD_INPUT", "QUERY_TOO_COSTLY"]);
-
-function isOfDocument({ extensions }: GraphQLFormattedError): boolean {
-  return CODES_OF_DOCUMENTS.has(extensions?.["code"]);
-}
-
-function isUnauthenticated({ extensions }: GraphQLFormattedError): boolean {
-  return extensions?.["code"] === ("UNAUTHENTICATED" satisfies ErrorCode);
-}
-
-/** Tells what may be given again as it is: see whole-answers.ts. */
-function permitKeeping(schema: GraphQLSchema, { document, operation, response, contextValue }: Answered): void {
-  if (document === undefined || operation === undefined || response.body.kind !== "single") return;
-  if (response.body.singleResult.errors !== undefined) return;
-  if (isVersioned(schema, document, operation)) contextValue.tenant?.answerLife.permit();
-}
-
-function observe(telemetry: Telemetry, { operation, response }: Answered, seconds: number): void {
-  const kind: OperationKind = operation?.operation === "mutation" ? "mutation" : "query";
-  const result = response.body.kind === "single" ? response.body.singleResult : {};
-  telemetry.request(operation === undefined ? "none" : kind, outcomeOf(result), seconds);
+async function answerKnown(
+  answering: Answering,
+  { document, documentHash, operation, operationName, variables, extensions, contentType, source }: KnownCall,
+  contextValue: RequestContext,
+): Promise<HTTPGraphQLResponse> {
+  const started = performance.now();
+  const http: { status?: number; readonly headers: HeaderMap } = { headers: new HeaderMap() };
+  const result = await answering.execute({
+    document,
+    operation,
+    operationName: operationName ?? operation.name?.value ?? null,
+    variables: variables ?? {},
+    contextValue,
+    documentHash,
+    extensions,
+  });
+  answering.finish({ source, document, operation, contextValue, http, result }, (performance.now() - started) / 1000);
+  http.headers.set("content-type", contentType);
+  return { status: http.status, headers: http.headers, body: { kind: "complete", string: printAndEmpty(result) } };
 }
 
 type Asked = GraphQLRequestContextResponseForOperation<RequestContext>;
-type FormatError = ReturnType<typeof formatError>;
 
 const NO_HEAD = { headers: new HeaderMap() };
-
-interface Answering {
-  readonly execute: ExecutePriced;
-  readonly format: FormatError;
-  readonly requests: RequestsOfErrors;
-}
 
 /**
  * The answer to a document that was found valid, in place of Apollo's own execution.
@@ -124,12 +93,12 @@ interface Answering {
  * alive all that it can see, which is the whole request with its answer (docs/decisions/0051).
  */
 async function answerTo(
-  { execute, format, requests }: Answering,
+  answering: Answering,
   { document, operation, operationName, request, contextValue, queryHash }: Asked,
 ): Promise<GraphQLResponse> {
   // Apollo has worked it out by now. Without it one document could not be told from another.
   if (queryHash === undefined) throw new TypeError("A document has no hash");
-  const { data, errors } = await execute({
+  const singleResult = await answering.execute({
     document,
     // Undefined where the document has none of the name that was asked for.
     operation: operation ?? null,
@@ -138,87 +107,55 @@ async function answerTo(
     contextValue,
     documentHash: queryHash,
     extensions: request.extensions,
-  }).catch((error: unknown): ExecutionResult => ({ errors: [asGraphqlError(error)] }));
-  const formatted = errors?.map((error) => {
-    requests.set(error, contextValue.requestId);
-    return format(error.toJSON(), error);
   });
-  const singleResult = { ...(formatted !== undefined && { errors: formatted }), ...(data !== undefined && { data }) };
   return { http: NO_HEAD as GraphQLResponse["http"], body: { kind: "single", singleResult } };
 }
 
-function asGraphqlError(error: unknown): GraphQLError {
-  if (error instanceof GraphQLError) return error;
-  const original = error instanceof Error ? error : new Error(String(error));
-  return new GraphQLError(original.message, { originalError: original });
-}
-
 /** One plugin for all that is done to a request: Apollo waits for each, whether it has anything to do or not. */
-function requestPlugin(
-  { schema, telemetry }: Pick<ApolloOptions, "schema" | "telemetry">,
-  answering: Answering,
-): ApolloServerPlugin<RequestContext> {
-  const { requests } = answering;
+function requestPlugin(answering: Answering): ApolloServerPlugin<RequestContext> {
   return {
     async requestDidStart() {
       const started = performance.now();
       return {
         async didEncounterErrors({ errors, contextValue }) {
-          for (const error of errors) requests.set(error, contextValue.requestId);
+          for (const error of errors) answering.noteRequest(error, contextValue);
         },
         responseForOperation: (asked) => answerTo(answering, asked),
-        async willSendResponse(answered) {
-          setStatus(answered);
-          observe(telemetry, answered, (performance.now() - started) / 1000);
-          permitKeeping(schema, answered);
+        async willSendResponse({ source, document, operation, contextValue, response: { http, body } }) {
+          // Parts that follow later (@defer, subscriptions) are not in the schema.
+          if (body.kind !== "single") return;
+          const answered = { source, document, operation, contextValue, http, result: body.singleResult };
+          answering.finish(answered, (performance.now() - started) / 1000);
         },
       };
     },
   };
 }
 
-function outcomeOf({ data, errors }: Pick<FormattedExecutionResult, "data" | "errors">): RequestOutcome {
-  if (errors === undefined || errors.length === 0) return "ok";
-  if (data !== null && data !== undefined) return "partial";
-  return errors.some((error) => isOurFault(error)) ? "failed" : "refused";
-}
-
-/**
- * Without the line's end that Apollo appends: the route writes it, behind the extensions. Nobody looks at the data again: emptied, it
- * does not live as long as the promises of a request that had to wait, which are old by then (docs/decisions/0051).
- */
-function printAndEmpty(result: FormattedExecutionResult): string {
-  const text = JSON.stringify(result);
-  const { data } = result;
-  if (data !== null && data !== undefined) for (const name of Object.keys(data)) data[name] = null;
-  return text;
-}
-
 /** Apollo with what is used of it. Cache control and reporting cost a third of its speed and are of no use here. */
 export function createApolloServer(options: ApolloOptions): ApolloServer<RequestContext> {
-  const { schema, log, limits, persistedQueries } = options;
-  const requests: RequestsOfErrors = new WeakMap();
-  const format = formatError(log, requests);
-  const execute = createPricedExecution(schema, createExecutor({ schema }));
-  return new HttpApolloServer({
+  const { schema, log, telemetry, limits, persistedQueries } = options;
+  const answering = new Answering({ schema, log, telemetry });
+  const documents = new ParsedDocuments();
+  const apollo: ApolloServerOptionsWithSchema<RequestContext> = {
     schema,
     introspection: true,
     // Mutations by POST only, and no simple requests from other sites' pages: a page that sends a key is asked about it first.
     csrfPrevention: { requestHeaders: ["authorization", "apollo-require-preflight", "x-apollo-operation-name"] },
     allowBatchedHttpRequests: false,
     persistedQueries: { cache: persistedQueries, ttl: null },
-    documentStore: new ParsedDocuments(),
+    documentStore: documents,
     hideSchemaDetailsFromClientErrors: true,
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
     parseOptions: { maxTokens: limits.maxTokens },
     validationRules: rulesOf(limits),
     plugins: [
-      requestPlugin(options, { execute, format, requests }),
+      requestPlugin(answering),
       ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
     ],
-    formatError: format,
+    formatError: answering.format,
     stringifyResult: printAndEmpty,
     logger: {
       debug: (message: unknown) => log.debug(String(message)),
@@ -226,5 +163,6 @@ export function createApolloServer(options: ApolloOptions): ApolloServer<Request
       warn: (message: unknown) => log.warn(String(message)),
       error: (message: unknown) => log.error(String(message)),
     },
-  });
+  };
+  return new HttpApolloServer(apollo, answering, new KnownCalls(documents));
 }

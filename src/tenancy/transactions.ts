@@ -120,7 +120,7 @@ export function beginSnapshot<D extends DatabaseName>(pool: Pool<D>): Promise<Tr
  */
 export class TenantReads<D extends DatabaseName> implements Session<D> {
   readonly #pool: Pool<D>;
-  readonly #preamble: Preamble;
+  readonly #tenantId: TenantId;
   readonly #enter: () => Promise<void>;
   #transaction: Promise<Transaction<D>> | undefined;
   /** The end of the last transaction that failed: a request has one connection at a time. */
@@ -132,7 +132,7 @@ export class TenantReads<D extends DatabaseName> implements Session<D> {
   constructor(pool: Pool<D>, tenantId: TenantId, enter: () => Promise<void> = async () => undefined) {
     this.#pool = pool;
     this.#enter = enter;
-    this.#preamble = tenantPreamble(pool, API_READ, tenantId);
+    this.#tenantId = tenantId;
   }
 
   run<Row>(statement: Statement<D, Row>): Promise<Row[]> {
@@ -167,7 +167,7 @@ export class TenantReads<D extends DatabaseName> implements Session<D> {
 
   async #begin(): Promise<Transaction<D>> {
     await this.#enter();
-    return this.#pool.begin(this.#preamble);
+    return this.#pool.begin(tenantPreamble(this.#pool, API_READ, this.#tenantId));
   }
 
   /** Waits for what is running and gives the connection back. Never throws. */

@@ -6,7 +6,7 @@ import type { PricingScene } from "./field-prices.js";
 import { actualPrice, requestedPrice } from "./price.js";
 import { planPrice, type PricePlan } from "./price-plan.js";
 
-interface PricedExecution extends Execution {
+export interface PricedExecution extends Execution {
   /** As they came with the call: `{"cost": {"dryRun": true}}` asks for the price alone. */
   readonly extensions: unknown;
 }
