@@ -82,6 +82,12 @@ export class Pool<D extends DatabaseName> {
     }
   }
 
+  /** A transaction of one statement, which goes there and back once. */
+  async runAlone<Row>(preamble: Preamble, statement: Statement<D, Row>): Promise<Row[]> {
+    const transaction = await this.begin(preamble);
+    return transaction.runAndCommit(statement);
+  }
+
   /** A transaction that the caller ends, exactly once, by commit() or rollback(). What fails of the preamble fails what is run in it. */
   async begin(preamble: Preamble): Promise<Transaction<D>> {
     const client = await this.#pool.connect().catch((error: unknown) => {
@@ -145,6 +151,17 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
     }
   }
 
+  /**
+   * Runs the only statement of the transaction, and commits: both are sent at once. Where the statement fails there is nothing to be
+   * committed, whether PostgreSQL has heard of it or not; so nothing may have been run before.
+   */
+  async runAndCommit<Row>(statement: Statement<D, Row>): Promise<Row[]> {
+    const [ran, committed] = await Promise.allSettled([this.run(statement), this.commit()]);
+    if (ran.status === "fulfilled" && committed.status === "fulfilled") return ran.value;
+    await this.rollback();
+    throw ran.status === "rejected" ? ran.reason : (committed as PromiseRejectedResult).reason;
+  }
+
   async commit(): Promise<void> {
     try {
       await Promise.all([this.#begun, this.#send({ text: "commit" })]);
@@ -199,7 +216,11 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
     process.nextTick(() => stream.uncork());
     this.#awaitAnswer();
     return new Promise((resolve, reject) => {
+      let isAnswered = false;
       this.#client.query<Row>(query, (error, result) => {
+        // What pg cannot send it answers twice: at once, and when PostgreSQL is ready again.
+        if (isAnswered) return;
+        isAnswered = true;
         this.#noteAnswer();
         // Null where all went well, whatever its type says.
         if (error as Error | null) reject(this.#causeOf(error, statement));

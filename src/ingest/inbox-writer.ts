@@ -7,7 +7,7 @@ import type { Pool, Session } from "../database/pool.js";
 import { defineStatement } from "../database/statement.js";
 import { PublicError } from "../errors.js";
 import type { ReceiptId, TenantId } from "../ids.js";
-import { writeAsTenant } from "../tenancy/transactions.js";
+import { runAsTenant, writeAsTenant } from "../tenancy/transactions.js";
 import { type EpochMicros, formatInstant } from "../time/instant.js";
 import { appendToInbox, type InboxEntry } from "./inbox.js";
 import type { Refusal } from "./judge-event.js";
@@ -181,12 +181,7 @@ export class InboxWriter {
 
   async #insert(tenantId: TenantId, calls: readonly Call[]): Promise<void> {
     try {
-      const answers = await writeAsTenant(this.#events, tenantId, async (session) => {
-        const repeated = await this.#answersOfRepeated(session, tenantId, calls);
-        const entries = calls.flatMap((call) => (call.entry === null || repeated.has(call) ? [] : [call.entry]));
-        if (entries.length > 0) await appendToInbox(session, tenantId, entries);
-        return repeated;
-      });
+      const answers = await this.#store(tenantId, calls);
       for (const call of calls) call.settle(answers.get(call) ?? call.answer);
     } catch (error) {
       // The database may have committed what it could not answer any more, so nothing is promised of this call.
@@ -195,6 +190,21 @@ export class InboxWriter {
         call.settle(Promise.reject(new PublicError("UNAVAILABLE", message, { cause: error, retryAfterSeconds: 1 })));
       }
     }
+  }
+
+  /** What is to be answered in place of a call's own answer, where that is something else. */
+  async #store(tenantId: TenantId, calls: readonly Call[]): Promise<ReadonlyMap<Call, IntakeAnswer | Promise<never>>> {
+    if (calls.every(({ idempotency }) => idempotency === null)) {
+      const entries = entriesOf(calls);
+      if (entries.length > 0) await runAsTenant(this.#events, tenantId, appendToInbox(tenantId, entries));
+      return new Map();
+    }
+    return writeAsTenant(this.#events, tenantId, async (session) => {
+      const repeated = await this.#answersOfRepeated(session, tenantId, calls);
+      const entries = entriesOf(calls.filter((call) => !repeated.has(call)));
+      if (entries.length > 0) await session.run(appendToInbox(tenantId, entries));
+      return repeated;
+    });
   }
 
   /** The calls whose idempotency key was used before, each with what is to be answered instead. */
@@ -208,7 +218,6 @@ export class InboxWriter {
     for (const call of calls) {
       if (call.idempotency !== null && !first.has(call.idempotency.key)) first.set(call.idempotency.key, call);
     }
-    if (first.size === 0) return repeated;
     const keys = [...first.keys()];
     const now = formatInstant(Math.max(...calls.map((call) => call.answer.acceptedAt)) as EpochMicros);
     await session.run(forgetExpired(tenantId, keys, now));
@@ -229,6 +238,10 @@ export class InboxWriter {
     }
     return repeated;
   }
+}
+
+function entriesOf(calls: readonly Call[]): InboxEntry[] {
+  return calls.flatMap(({ entry }) => (entry === null ? [] : [entry]));
 }
 
 function charsOf({ entry }: Call): number {

@@ -4,7 +4,7 @@
  * of a batch, so that one tenant's flood is not another's wait. What failed waits apart: see inbox-retries.ts.
  */
 import type { Session } from "../database/pool.js";
-import { defineStatement } from "../database/statement.js";
+import { defineStatement, type Statement } from "../database/statement.js";
 import type { Lane } from "../events/outbox.js";
 import type { ReceiptId, TenantId } from "../ids.js";
 import { type EpochMicros, formatInstant } from "../time/instant.js";
@@ -70,20 +70,14 @@ const append = defineStatement<
      as entry (lane, receipt_id, event_count, received_at, payload)`,
 );
 
-export async function appendToInbox(
-  session: Session<"events">,
-  tenantId: TenantId,
-  entries: readonly InboxEntry[],
-): Promise<void> {
-  await session.run(
-    append(
-      tenantId,
-      entries.map((entry) => entry.lane),
-      entries.map((entry) => entry.receiptId),
-      entries.map((entry) => entry.eventCount),
-      entries.map((entry) => formatInstant(entry.receivedAt)),
-      entries.map((entry) => entry.payload).join(SEPARATOR),
-    ),
+export function appendToInbox(tenantId: TenantId, entries: readonly InboxEntry[]): Statement<"events", never> {
+  return append(
+    tenantId,
+    entries.map((entry) => entry.lane),
+    entries.map((entry) => entry.receiptId),
+    entries.map((entry) => entry.eventCount),
+    entries.map((entry) => formatInstant(entry.receivedAt)),
+    entries.map((entry) => entry.payload).join(SEPARATOR),
   );
 }
 

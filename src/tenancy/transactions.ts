@@ -44,6 +44,15 @@ export function writeAsTenant<D extends DatabaseName, T>(
   return pool.transaction(tenantPreamble(pool, API_WRITE, tenantId), work);
 }
 
+/** The same for one statement that is all there is to do: it goes there and back once. */
+export function runAsTenant<D extends DatabaseName, Row>(
+  pool: Pool<D>,
+  tenantId: TenantId,
+  statement: Statement<D, Row>,
+): Promise<Row[]> {
+  return pool.runAlone(tenantPreamble(pool, API_WRITE, tenantId), statement);
+}
+
 const setTenant = defineStatement<"metrics", [TenantId], unknown>(
   "metrics",
   "tenants.set",

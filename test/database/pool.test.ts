@@ -1,32 +1,33 @@
 import { pino } from "pino";
-import { expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { DatabaseUnreachable } from "../../src/database/database-away.js";
 import { Pool, type Preamble } from "../../src/database/pool.js";
 import { defineStatement, type Statement } from "../../src/database/statement.js";
-import { type SeverableProxy, startSeverableProxy } from "../support/severable-proxy.js";
+import { startSeverableProxy } from "../support/severable-proxy.js";
 import { createTestDatabases } from "../support/test-databases.js";
 
 const BEGIN = "begin" as Preamble;
 const ask = defineStatement<"events", [], { one: number }>("events", "test.ask", "select 1 as one");
 
-async function poolThroughProxy(): Promise<{ readonly pool: Pool<"events">; readonly proxy: SeverableProxy }> {
+const OPTIONS = {
+  database: "events",
+  maxConnections: 1,
+  waitTimeoutMs: 10_000,
+  answerTimeoutMs: 200,
+  preparedStatements: true,
+  log: pino({ level: "silent" }),
+} as const;
+
+async function poolThroughProxy() {
   const databases = await createTestDatabases();
   const proxy = await startSeverableProxy(databases.eventsUrl);
-  const pool = new Pool({
-    database: "events",
-    url: proxy.url,
-    maxConnections: 1,
-    waitTimeoutMs: 10_000,
-    answerTimeoutMs: 200,
-    preparedStatements: true,
-    log: pino({ level: "silent" }),
-  });
+  const pool = new Pool<"events">({ ...OPTIONS, url: proxy.url });
   onTestFinished(async () => {
     await pool.stop();
     await proxy.stop();
     await databases.drop();
   });
-  return { pool, proxy };
+  return { pool, proxy, url: databases.eventsUrl };
 }
 
 test.each(["a statement", "a commit", "the beginning of a transaction"])(
@@ -73,6 +74,58 @@ test("statements that were sent behind one that fails fail with its error, and n
   });
   const cause = { code: "22012", statement: "test.divide" };
   expect(await reasons).toMatchObject([null, cause, cause, cause]);
+});
+
+describe("a transaction of one statement", () => {
+  const keep = defineStatement<"events", [value: unknown], { value: number }>(
+    "events",
+    "test.keep",
+    "insert into kept (value) values ($1::integer) returning value",
+  );
+  const read = defineStatement<"events", [], { value: number }>("events", "test.read_kept", "select value from kept");
+  const make = defineStatement<"events", [], never>(
+    "events",
+    "test.make_kept",
+    "create table kept (value integer check (value > 0), unique (value) deferrable initially deferred)",
+  );
+  const cannotBeSent = {
+    toPostgres: () => {
+      throw new Error("This has no text");
+    },
+  };
+
+  test("is committed when it is answered", async () => {
+    const { pool, url } = await poolThroughProxy();
+    const other = new Pool<"events">({ ...OPTIONS, url });
+    await pool.runAlone(BEGIN, make());
+    expect(await pool.runAlone(BEGIN, keep(1))).toEqual([{ value: 1 }]);
+    expect(await other.runAlone(BEGIN, read())).toEqual([{ value: 1 }]);
+    expect(pool.usage).toEqual({ total: 1, idle: 1, waiting: 0 });
+    await other.stop();
+  });
+
+  test.each([
+    ["it fails", -1, { code: "23514", statement: "test.keep" }],
+    ["its commit fails", 1, { code: "23505" }],
+    ["it cannot be sent", cannotBeSent, { message: "This has no text" }],
+  ])("leaves nothing behind where %s, and a connection that answers", async (_where, value, reason) => {
+    const { pool } = await poolThroughProxy();
+    await pool.runAlone(BEGIN, make());
+    await pool.runAlone(BEGIN, keep(1));
+    await expect(pool.runAlone(BEGIN, keep(value))).rejects.toMatchObject(reason);
+    expect(await pool.runAlone(BEGIN, read())).toEqual([{ value: 1 }]);
+    expect(pool.usage).toEqual({ total: 1, idle: 1, waiting: 0 });
+  });
+
+  test("fails where it gets no answer, and its connection is replaced by one that answers", async () => {
+    const { pool, proxy } = await poolThroughProxy();
+    await pool.runAlone(BEGIN, ask());
+    proxy.freeze();
+    await expect(pool.runAlone(BEGIN, ask())).rejects.toBeInstanceOf(DatabaseUnreachable);
+    await proxy.restore();
+    expect(await pool.runAlone(BEGIN, ask())).toEqual([{ one: 1 }]);
+    expect(pool.usage).toEqual({ total: 1, idle: 1, waiting: 0 });
+  });
 });
 
 test("who waits for a connection past the limit fails, and the next one gets it when it is free", async () => {

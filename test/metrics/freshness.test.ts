@@ -19,11 +19,13 @@ async function freshnessOf(tenantId: TenantId, namedTenant = tenantId) {
 }
 
 const wait = (tenantId: TenantId, place: "INBOX" | "OUTBOX", eventCount: number, receivedAt: typeof now) =>
-  writeAsWorker(subject.events, (session) =>
+  writeAsWorker<"events", unknown>(subject.events, (session) =>
     place === "INBOX"
-      ? appendToInbox(session, tenantId, [
-          { receiptId: uuidv7() as ReceiptId, lane: LANES.BULK, eventCount, receivedAt, payload: "[]" },
-        ])
+      ? session.run(
+          appendToInbox(tenantId, [
+            { receiptId: uuidv7() as ReceiptId, lane: LANES.BULK, eventCount, receivedAt, payload: "[]" },
+          ]),
+        )
       : appendToOutbox(session, [{ id: uuidv7(), tenantId, lane: LANES.LIVE, eventCount, receivedAt, payload: {} }]),
   );
 

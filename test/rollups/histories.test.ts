@@ -14,7 +14,7 @@ import { Projector } from "../../src/rollups/projector.js";
 import { rebuildRollups } from "../../src/rollups/rebuild/rebuild.js";
 import { ROLLUP_TABLES, type RollupTable } from "../../src/rollups/rollup-tables.js";
 import { verifyRollups } from "../../src/rollups/verify/verify.js";
-import { writeAsTenant, writeAsWorker } from "../../src/tenancy/transactions.js";
+import { runAsTenant, writeAsWorker } from "../../src/tenancy/transactions.js";
 import { instantFromMillis } from "../../src/time/instant.js";
 import { PROPERTY_RUNS, PROPERTY_TIMEOUT_MS } from "../support/property-runs.js";
 import { waitFor } from "../support/wait-for.js";
@@ -85,9 +85,7 @@ async function whileWorking({ workers, projectors }: Crew, work: () => Promise<v
 
 async function deliver({ tenantId }: TestTenant, payload: readonly AcceptedEvent[], lane: Lane): Promise<void> {
   const entry = { receiptId: uuidv7() as ReceiptId, lane, eventCount: payload.length, receivedAt: now() };
-  await writeAsTenant(pools.events, tenantId, (session) =>
-    appendToInbox(session, tenantId, [{ ...entry, payload: writePayload(payload) }]),
-  );
+  await runAsTenant(pools.events, tenantId, appendToInbox(tenantId, [{ ...entry, payload: writePayload(payload) }]));
 }
 
 const countPending = defineStatement<"events", [], { pending: number }>(

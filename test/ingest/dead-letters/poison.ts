@@ -4,7 +4,7 @@ import type { Pool } from "../../../src/database/pool.js";
 import { type ReceiptId, type TenantId, uuidv7 } from "../../../src/ids.js";
 import { appendToInbox } from "../../../src/ingest/inbox.js";
 import { type InboxEvent, writePayload } from "../../../src/ingest/inbox-payload.js";
-import { writeAsTenant, writeAsWorker } from "../../../src/tenancy/transactions.js";
+import { runAsTenant, writeAsWorker } from "../../../src/tenancy/transactions.js";
 import { instantFromMillis } from "../../../src/time/instant.js";
 
 /** An event as intake accepts it. */
@@ -39,7 +39,7 @@ export async function slipIn(
     receivedAt,
     payload: writePayload(payload as InboxEvent[]),
   };
-  await writeAsTenant(events, tenantId, (session) => appendToInbox(session, tenantId, [entry]));
+  await runAsTenant(events, tenantId, appendToInbox(tenantId, [entry]));
   return receiptId;
 }
 
