@@ -9,6 +9,7 @@ import {
 } from "@apollo/server";
 import {
   ApolloServerPluginCacheControlDisabled,
+  ApolloServerPluginLandingPageDisabled,
   ApolloServerPluginUsageReportingDisabled,
 } from "@apollo/server/plugin/disabled";
 import type { GraphQLSchema } from "graphql";
@@ -153,6 +154,8 @@ export function createApolloServer(options: ApolloOptions): ApolloServer<Request
     plugins: [
       requestPlugin(answering),
       ApolloServerPluginCacheControlDisabled(),
+      // GraphiQL is served elsewhere, from here.
+      ApolloServerPluginLandingPageDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
     ],
     formatError: answering.format,

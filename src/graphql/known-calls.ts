@@ -26,6 +26,7 @@ export interface KnownCall {
 }
 
 const MAX_ACCEPTS = 100;
+const JSON_TYPE = "application/json";
 
 export class KnownCalls {
   readonly #documents: ParsedDocuments;
@@ -39,6 +40,8 @@ export class KnownCalls {
   /** Null where Apollo is to be asked: it alone says what is wrong with a call. */
   find({ method, headers, body }: HTTPGraphQLRequest): KnownCall | null {
     if (method !== "POST" || !isFields(body)) return null;
+    // Of other types browsers may send what a page made up without asking first, and Apollo guards against that.
+    if (headers.get("content-type")?.startsWith(JSON_TYPE) !== true) return null;
     const { query, operationName, variables, extensions } = body;
     if (typeof query !== "string" || !isNamed(operationName) || !areFields(variables) || !areFields(extensions))
       return null;
@@ -60,8 +63,9 @@ export class KnownCalls {
     };
   }
 
-  /** From an answer of Apollo's to a call that was executed: the type depends on what the client accepts alone. */
-  learn({ headers }: HTTPGraphQLRequest, contentType: string): void {
+  /** From an answer of Apollo's to a call that was executed: where it was posted, the type depends on what the client accepts alone. */
+  learn({ method, headers }: HTTPGraphQLRequest, contentType: string): void {
+    if (method !== "POST") return;
     this.#contentTypes.set(headers.get("accept") ?? "", contentType);
   }
 }

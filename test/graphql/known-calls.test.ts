@@ -18,8 +18,16 @@ async function knownCalls(): Promise<KnownCalls> {
   return calls;
 }
 
-function posted(body: unknown, { method = "POST", accept = "*/*" } = {}) {
-  return { method, headers: new HeaderMap([["accept", accept]]), search: "", body };
+function posted(body: unknown, { method = "POST", accept = "*/*", contentType = "application/json" } = {}) {
+  return {
+    method,
+    headers: new HeaderMap([
+      ["accept", accept],
+      ["content-type", contentType],
+    ]),
+    search: "",
+    body,
+  };
 }
 
 test("a call with a document that came before is known, with all that it says", async () => {
@@ -41,6 +49,7 @@ test("a call with a document that came before is known, with all that it says", 
 test.each<[string, ReturnType<typeof posted>]>([
   ["by GET", posted({ query: TEXT, operationName: "A" }, { method: "GET" })],
   ["with an Accept that was never answered", posted({ query: TEXT, operationName: "A" }, { accept: "text/html" })],
+  ["of another type", posted({ query: TEXT, operationName: "A" }, { contentType: "text/plain" })],
   ["with another document", posted({ query: `${TEXT} `, operationName: "A" })],
   ["without a document", posted({ operationName: "A" })],
   ["that is a list", posted([{ query: TEXT, operationName: "A" }])],
@@ -54,6 +63,13 @@ test.each<[string, ReturnType<typeof posted>]>([
   ["that registers its document", posted({ query: TEXT, operationName: "A", extensions: { persistedQuery: {} } })],
 ])("a call %s is Apollo's to answer", async (_what, call) => {
   expect((await knownCalls()).find(call)).toBeNull();
+});
+
+test("what a client accepts is not learned from what is not posted", async () => {
+  const known = await knownCalls();
+  const call = posted({ query: TEXT, operationName: "A" }, { accept: "text/html,*/*;q=0.8" });
+  known.learn({ ...call, method: "GET" }, "text/html");
+  expect(known.find(call)).toBeNull();
 });
 
 test("a document that made room for others is not known any more", async () => {
@@ -85,6 +101,7 @@ describe("the answer is the same whether Apollo gives it or not", () => {
     "application/graphql-response+json",
     "application/graphql-response+json, application/json;q=0.9",
     "text/html",
+    "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
   ];
   const RANGE = `{ from: "2026-10-01T00:00:00Z", to: "2026-11-01T00:00:00Z" }`;
   const CALLS: Readonly<Record<string, object>> = {
@@ -151,6 +168,8 @@ describe("the answer is the same whether Apollo gives it or not", () => {
     for (const accept of ACCEPTS) {
       for (const withKey of [true, false]) {
         // Nobody has sent this text before, so that the first answer is Apollo's.
+        // As a browser may, without a key.
+        await fetch(`${product.url}/graphql`, { headers: { ...(accept !== undefined && { accept }) } });
         const { query = "", ...rest } = CALLS[name] as { query?: string };
         const call = { query: `${query} # ${accept} ${withKey}`, ...rest };
         const byApollo = await answered(call, accept, withKey);
