@@ -35,7 +35,7 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
   );
 }
 
-const BUFFER_BYTES = 16_000;
+const BUFFER_BYTES = 4_096;
 const FLUSH_MS = 100;
 
 /**
