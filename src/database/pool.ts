@@ -82,10 +82,16 @@ export class Pool<D extends DatabaseName> {
     }
   }
 
-  /** A transaction of one statement, which goes there and back once. */
+  /**
+   * A transaction of one statement, which goes there and back once: the commit is sent along. Where the statement fails there is nothing to
+   * be committed, whether PostgreSQL has heard of it or not.
+   */
   async runAlone<Row>(preamble: Preamble, statement: Statement<D, Row>): Promise<Row[]> {
     const transaction = await this.begin(preamble);
-    return transaction.runAndCommit(statement);
+    const [ran, committed] = await Promise.allSettled([transaction.run(statement), transaction.commit()]);
+    if (ran.status === "fulfilled" && committed.status === "fulfilled") return ran.value;
+    await transaction.rollback();
+    throw ran.status === "rejected" ? ran.reason : (committed as PromiseRejectedResult).reason;
   }
 
   /** A transaction that the caller ends, exactly once, by commit() or rollback(). What fails of the preamble fails what is run in it. */
@@ -149,17 +155,6 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
     } finally {
       this.#options.onStatement?.(statement.name, (performance.now() - started) / 1000, failed);
     }
-  }
-
-  /**
-   * Runs the only statement of the transaction, and commits: both are sent at once. Where the statement fails there is nothing to be
-   * committed, whether PostgreSQL has heard of it or not; so nothing may have been run before.
-   */
-  async runAndCommit<Row>(statement: Statement<D, Row>): Promise<Row[]> {
-    const [ran, committed] = await Promise.allSettled([this.run(statement), this.commit()]);
-    if (ran.status === "fulfilled" && committed.status === "fulfilled") return ran.value;
-    await this.rollback();
-    throw ran.status === "rejected" ? ran.reason : (committed as PromiseRejectedResult).reason;
   }
 
   async commit(): Promise<void> {

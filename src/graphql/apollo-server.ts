@@ -63,20 +63,13 @@ class HttpApolloServer extends ApolloServer<RequestContext> {
 
 async function answerKnown(
   answering: Answering,
-  { document, documentHash, operation, operationName, variables, extensions, contentType, source }: KnownCall,
+  { source, contentType, ...asked }: KnownCall,
   contextValue: RequestContext,
 ): Promise<HTTPGraphQLResponse> {
   const started = performance.now();
   const http: { status?: number; readonly headers: HeaderMap } = { headers: new HeaderMap() };
-  const result = await answering.execute({
-    document,
-    operation,
-    operationName: operationName ?? operation.name?.value ?? null,
-    variables: variables ?? {},
-    contextValue,
-    documentHash,
-    extensions,
-  });
+  const { document, operation } = asked;
+  const result = await answering.execute({ ...asked, contextValue });
   answering.finish({ source, document, operation, contextValue, http, result }, (performance.now() - started) / 1000);
   http.headers.set("content-type", contentType);
   return { status: http.status, headers: http.headers, body: { kind: "complete", string: printAndEmpty(result) } };

@@ -9,7 +9,7 @@ export interface CallParts {
   readonly hash: unknown;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
+export type Fields = Readonly<Record<string, unknown>>;
 
 const PARTS_BESIDE = ["operationName", "variables"] as const;
 const NOTHING: CallParts = { query: undefined, documentId: undefined, hash: undefined };
@@ -80,6 +80,6 @@ function extensionsOf(parameters: URLSearchParams): unknown {
   }
 }
 
-function isFields(value: unknown): value is Fields {
+export function isFields(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !Buffer.isBuffer(value);
 }

@@ -43,7 +43,7 @@ test("a call with a document that came before is known, with all that it says", 
     contentType: JSON_TYPE,
   });
   const least = known.find(posted({ query: TEXT, operationName: "B", variables: null, extensions: null }));
-  expect(least).toMatchObject({ operationName: "B", variables: undefined, extensions: undefined });
+  expect(least).toMatchObject({ operationName: "B", variables: {}, extensions: undefined });
 });
 
 test.each<[string, ReturnType<typeof posted>]>([
