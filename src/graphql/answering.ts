@@ -19,6 +19,7 @@ import type { RequestContext } from "./context.js";
 import { createPricedExecution, type ExecutePriced, type PricedExecution } from "./cost/priced-execution.js";
 import { createExecutor } from "./executor.js";
 import { formatError, isOurFault, type RequestsOfErrors, statusOf, toldOnce } from "./format-error.js";
+import { printJson } from "./json-text.js";
 import { isVersioned } from "./versioned.js";
 
 interface AnsweringOptions {
@@ -125,7 +126,7 @@ export class Answering {
  * does not live as long as the promises of a request that had to wait, which are old by then (docs/decisions/0051).
  */
 export function printAndEmpty(result: FormattedExecutionResult): string {
-  const text = JSON.stringify(result);
+  const text = printJson(result);
   const { data } = result;
   if (data !== null && data !== undefined) for (const name of Object.keys(data)) data[name] = null;
   return text;

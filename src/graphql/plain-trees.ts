@@ -1,9 +1,9 @@
 /**
- * What resolvers hand over and nobody resolves further, written out in one go.
+ * What resolvers hand over and nobody resolves further, written out in one go, as JSON.
  *
  * A page of 20 campaigns with 30 days each is 2,620 leaves below 40 resolvers. An executor asks at each of them whether it is
  * null, an error or a promise, and notes where it is in case there is something to tell; here none of it can be. So a compiled
- * operation sees a plain tree as one leaf, and a function made for its selection writes it (tree-writer.ts).
+ * operation sees a plain tree as one leaf, and a function made for its selection writes its text (tree-writer.ts).
  */
 import { mapSchema, MapperKind } from "@graphql-tools/utils";
 import {

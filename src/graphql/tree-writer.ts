@@ -1,10 +1,12 @@
-/** Makes the function that writes out a plain tree (plain-trees.ts) as it was selected. */
+/** Makes the function that writes out a plain tree (plain-trees.ts) as it was selected, as JSON. */
 import {
   type FieldNode,
   type FragmentDefinitionNode,
+  getNullableType,
   type GraphQLLeafType,
   type GraphQLObjectType,
   type GraphQLOutputType,
+  isEnumType,
   isLeafType,
   isListType,
   isNonNullType,
@@ -12,14 +14,16 @@ import {
   Kind,
   type SelectionSetNode,
 } from "graphql";
+import { JsonText } from "./json-text.js";
+import { DateTimeScalar } from "./scalars.js";
 
 type Fragments = Readonly<Record<string, FragmentDefinitionNode | undefined>>;
 
-/** From what a resolver handed over to what is answered. Throws where a field that must not be null is. */
-export type TreeWriter = (value: unknown) => unknown;
+/** From what a resolver handed over to its text in the answer. Throws where a field that must not be null is. */
+export type TreeWriter = (value: unknown) => JsonText | null;
 
 /**
- * As code, since each object then has one shape from the beginning, which is what makes both writing and printing it fast.
+ * As code that puts the text together, since a text costs half of what objects do that are printed afterwards.
  * The selection is valid, and nothing of it is under a condition. `field`: as an error names it.
  */
 export function treeWriter(
@@ -29,112 +33,160 @@ export function treeWriter(
   field: string,
 ): TreeWriter {
   const code = new TreeCode(fragments);
-  const written = code.write(type, "value", nodes, field);
-  const body = `return (value) => { ${code.statements.join("\n")} return ${written}; };`;
+  code.write(type, "tree", nodes, field);
+  const body = `return (tree) => { let text = ""; ${code.end()} return text; };`;
   // oxlint-disable-next-line no-new-func -- Nothing of it is a client's but names, which are quoted.
-  return new Function("leaves", "missing", body)(code.leaves, missing) as TreeWriter;
+  const print = new Function("printers", "missing", body)(code.printers, missing) as (tree: unknown) => string;
+  const rowsOf = rowCounter(getNullableType(type), nodes, fragments);
+  return (tree) => {
+    const text = print(tree);
+    return tree === null || tree === undefined ? null : new JsonText(text, rowsOf(tree));
+  };
 }
 
 function missing(field: string): never {
   throw new Error(`Cannot return null for non-nullable field ${field}.`);
 }
 
+/** How many rows a tree shows: JsonText.rows. */
+function rowCounter(
+  type: GraphQLOutputType,
+  nodes: readonly FieldNode[],
+  fragments: Fragments,
+): (tree: object) => number | null {
+  if (!isObjectType(type)) return (tree) => (Array.isArray(tree) ? tree.length : null);
+  const fields = type.getFields();
+  const names = Array.from(selectedOf(nodes, fragments).values(), ([node]) => node?.name.value ?? "");
+  const lists = names.filter((name) => isListType(getNullableType(fields[name]?.type)));
+  if (lists.length === 0) return () => null;
+  return (tree) => {
+    const lengths = lists.map((name) => (tree as Readonly<Record<string, readonly unknown[] | null>>)[name]?.length);
+    return Math.max(...lengths.map((length) => length ?? 0));
+  };
+}
+
+/** A value of a leaf as JSON. */
+type LeafPrinter = (value: unknown) => string;
+
+function leafPrinter(type: GraphQLLeafType): LeafPrinter {
+  // Of names and digits: nothing in it has to be escaped.
+  if (isEnumType(type) || type === DateTimeScalar) return (value) => `"${String(type.serialize(value))}"`;
+  return (value) => {
+    const serialized = type.serialize(value);
+    return typeof serialized === "number" && Number.isFinite(serialized) ? `${serialized}` : JSON.stringify(serialized);
+  };
+}
+
 class TreeCode {
   readonly #fragments: Fragments;
-  readonly leaves: GraphQLLeafType[] = [];
-  statements: string[] = [];
+  readonly #leaves: GraphQLLeafType[] = [];
+  readonly #statements: string[] = [];
+  /** What comes next whatever the values are. */
+  #fixed = "";
   #variables = 0;
 
   constructor(fragments: Fragments) {
     this.#fragments = fragments;
   }
 
-  /** Adds statements, and returns the expression of what they write. `field`: as an error names it. */
-  write(type: GraphQLOutputType, value: string, nodes: readonly FieldNode[], field: string): string {
-    if (!isNonNullType(type)) return this.#whereThere(type, value, nodes, field);
-    this.statements.push(`if (${value} == null) missing(${JSON.stringify(field)});`);
-    return this.#writeThere(type.ofType, value, nodes, field);
+  get printers(): LeafPrinter[] {
+    return this.#leaves.map(leafPrinter);
   }
 
-  #whereThere(type: GraphQLOutputType, value: string, nodes: readonly FieldNode[], field: string): string {
-    const result = this.#variable();
-    const around = this.statements;
-    this.statements = [];
-    const written = this.#writeThere(type, value, nodes, field);
-    around.push(
-      `let ${result} = null; if (${value} != null) { ${this.statements.join("\n")} ${result} = ${written}; }`,
-    );
-    this.statements = around;
-    return result;
+  /** The statements. */
+  end(): string {
+    this.#flush();
+    return this.#statements.join("\n");
   }
 
-  #writeThere(type: GraphQLOutputType, value: string, nodes: readonly FieldNode[], field: string): string {
-    if (isLeafType(type)) return this.#leaf(type, value);
-    if (isListType(type)) return this.#list(type.ofType, value, nodes, field);
-    if (isObjectType(type)) return this.#object(type, value, nodes);
-    throw new TypeError(`${String(type)} is not part of a plain tree`);
+  /** Adds what appends `value` to the text. `field`: as an error names it. */
+  write(type: GraphQLOutputType, value: string, nodes: readonly FieldNode[], field: string): void {
+    if (isNonNullType(type)) {
+      this.#statements.push(`if (${value} == null) missing(${JSON.stringify(field)});`);
+      this.#writeThere(type.ofType, value, nodes, field);
+      return;
+    }
+    this.#append(`if (${value} == null) text += "null"; else {`);
+    this.#writeThere(type, value, nodes, field);
+    this.#append("}");
   }
 
-  #leaf(type: GraphQLLeafType, value: string): string {
-    const known = this.leaves.indexOf(type);
-    return `leaves[${known === -1 ? this.leaves.push(type) - 1 : known}].serialize(${value})`;
+  #writeThere(type: GraphQLOutputType, value: string, nodes: readonly FieldNode[], field: string): void {
+    if (isLeafType(type)) this.#leaf(type, value);
+    else if (isListType(type)) this.#list(type.ofType, value, nodes, field);
+    else if (isObjectType(type)) this.#object(type, value, nodes);
+    else throw new TypeError(`${String(type)} is not part of a plain tree`);
   }
 
-  #list(type: GraphQLOutputType, values: string, nodes: readonly FieldNode[], field: string): string {
-    const [result, item] = [this.#variable(), this.#variable()];
-    const around = this.statements;
-    this.statements = [];
-    const written = this.write(type, item, nodes, field);
-    const loop = `for (const ${item} of ${values}) { ${this.statements.join("\n")} ${result}.push(${written}); }`;
-    around.push(`const ${result} = []; ${loop}`);
-    this.statements = around;
-    return result;
+  #leaf(type: GraphQLLeafType, value: string): void {
+    const known = this.#leaves.indexOf(type);
+    this.#append(`text += printers[${known === -1 ? this.#leaves.push(type) - 1 : known}](${value});`);
   }
 
-  #object(type: GraphQLObjectType, value: string, nodes: readonly FieldNode[]): string {
-    const members: string[] = [];
-    for (const [name, selected] of this.#selectedOf(nodes)) {
+  #list(type: GraphQLOutputType, values: string, nodes: readonly FieldNode[], field: string): void {
+    const [comma, item] = [this.#variable(), this.#variable()];
+    this.#fixed += "[";
+    this.#append(`let ${comma} = ""; for (const ${item} of ${values}) { text += ${comma}; ${comma} = ",";`);
+    this.write(type, item, nodes, field);
+    this.#append("}");
+    this.#fixed += "]";
+  }
+
+  #object(type: GraphQLObjectType, value: string, nodes: readonly FieldNode[]): void {
+    let before = "{";
+    for (const [name, selected] of selectedOf(nodes, this.#fragments)) {
       const fieldName = selected[0]?.name.value ?? name;
-      // In brackets, as "__proto__" is a name like others.
-      const key = name === "__proto__" ? '["__proto__"]' : JSON.stringify(name);
+      this.#fixed += `${before}${JSON.stringify(name)}:`;
+      before = ",";
       if (fieldName === "__typename") {
-        members.push(`${key}: ${JSON.stringify(type.name)}`);
+        this.#fixed += JSON.stringify(type.name);
         continue;
       }
       const field = type.getFields()[fieldName];
       if (field === undefined) throw new TypeError(`${type.name} has no field ${fieldName}`);
       const member = this.#variable();
-      this.statements.push(`const ${member} = ${value}.${fieldName};`);
-      members.push(`${key}: ${this.write(field.type, member, selected, `${type.name}.${fieldName}`)}`);
+      this.#statements.push(`const ${member} = ${value}.${fieldName};`);
+      this.write(field.type, member, selected, `${type.name}.${fieldName}`);
     }
-    return `{ ${members.join(", ")} }`;
+    this.#fixed += "}";
+  }
+
+  /** Code that appends to the text, or decides about what does. */
+  #append(code: string): void {
+    this.#flush();
+    this.#statements.push(code);
+  }
+
+  #flush(): void {
+    if (this.#fixed !== "") this.#statements.push(`text += ${JSON.stringify(this.#fixed)};`);
+    this.#fixed = "";
   }
 
   #variable(): string {
     return `v${this.#variables++}`;
   }
+}
 
-  /** By the name in the answer, in its order: the selection's, fragments at their first place. */
-  #selectedOf(nodes: readonly FieldNode[]): Map<string, FieldNode[]> {
-    const selected = new Map<string, FieldNode[]>();
-    const visited = new Set<string>();
-    const collect = ({ selections }: SelectionSetNode): void => {
-      for (const selection of selections) {
-        if (selection.kind === Kind.FIELD) {
-          const name = (selection.alias ?? selection.name).value;
-          const known = selected.get(name);
-          if (known === undefined) selected.set(name, [selection]);
-          else known.push(selection);
-        } else if (selection.kind === Kind.INLINE_FRAGMENT) collect(selection.selectionSet);
-        else {
-          const fragment = this.#fragments[selection.name.value];
-          if (fragment === undefined || visited.has(selection.name.value)) continue;
-          visited.add(selection.name.value);
-          collect(fragment.selectionSet);
-        }
+/** By the name in the answer, in its order: the selection's, fragments at their first place. */
+function selectedOf(nodes: readonly FieldNode[], fragments: Fragments): Map<string, FieldNode[]> {
+  const selected = new Map<string, FieldNode[]>();
+  const visited = new Set<string>();
+  const collect = ({ selections }: SelectionSetNode): void => {
+    for (const selection of selections) {
+      if (selection.kind === Kind.FIELD) {
+        const name = (selection.alias ?? selection.name).value;
+        const known = selected.get(name);
+        if (known === undefined) selected.set(name, [selection]);
+        else known.push(selection);
+      } else if (selection.kind === Kind.INLINE_FRAGMENT) collect(selection.selectionSet);
+      else {
+        const fragment = fragments[selection.name.value];
+        if (fragment === undefined || visited.has(selection.name.value)) continue;
+        visited.add(selection.name.value);
+        collect(fragment.selectionSet);
       }
-    };
-    for (const { selectionSet } of nodes) if (selectionSet !== undefined) collect(selectionSet);
-    return selected;
-  }
+    }
+  };
+  for (const { selectionSet } of nodes) if (selectionSet !== undefined) collect(selectionSet);
+  return selected;
 }

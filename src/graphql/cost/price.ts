@@ -1,5 +1,6 @@
 /** The price of an operation, before it runs and, by the same rules, of what was answered. Whole points, 1 at least. */
 import { askedMeasures } from "../asked-measures.js";
+import { JsonText } from "../json-text.js";
 import type { AskedField, FieldPrice, PricingScene } from "./field-prices.js";
 import { POINTS } from "./points.js";
 import { isEmpty, type PlannedField, type PlannedSelection, type PricePlan } from "./price-plan.js";
@@ -110,6 +111,7 @@ function actualRows({ rowLists }: PlannedField, { rows, perRow }: FieldPrice, an
   let sum = 0;
   for (const value of answered) {
     if (Array.isArray(value)) sum += value.length;
+    else if (value instanceof JsonText) sum += value.rows ?? rows;
     else if (!isObject(value)) sum += value === null ? 0 : rows;
     else {
       const shown = rowLists.map((name) => value[name]).filter((list) => list !== undefined);
@@ -127,5 +129,6 @@ function withDefaults(
 }
 
 function isObject(value: unknown): value is Answered {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  // In a text there is nothing more that has a price.
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof JsonText);
 }

@@ -3,7 +3,7 @@ import { serve } from "../../../src/serve.js";
 import type { Scope } from "../../../src/access/scope.js";
 import type { TenantId } from "../../../src/ids.js";
 import { type Product, startProduct } from "../../support/product.js";
-import { RECORD_EVENTS } from "../../support/record-events.js";
+import { RECORD_EVENTS, recordEvents } from "../../support/record-events.js";
 import { startRedis } from "../../support/test-redis.js";
 import { costIn, type ToldCost } from "../../support/told-cost.js";
 import { waitFor } from "../../support/wait-for.js";
@@ -142,6 +142,35 @@ test("events cost what was requested for them, however often their document came
   const [first] = costs;
   expect(first).toEqual([5, 5]);
   expect(costs).toEqual([first, first, first, first]);
+});
+
+test("what an answer shows costs the same however often its document came before", async () => {
+  const other = (await product.createTenant()).tenantId;
+  const key = await product.createKey(other, ["READ_METRICS", "WRITE_EVENTS"]);
+  const clicks = ["a", "b", "c"].map((path) => ({
+    type: "CLICKED",
+    campaignExternalId: "c",
+    recipient: "a@example.com",
+    occurredAt: "2026-11-01T10:00:00Z",
+    url: `https://example.com/${path}`,
+  }));
+  await recordEvents(product, key, clicks);
+  await product.settled(key);
+  // One page shows nothing of its rows but where they end.
+  const query = `{ campaigns(first: 10) { nodes {
+    metrics { clicked { total } revenue { amount } }
+    series(range: { from: "2026-11-01T00:00:00Z", to: "2026-11-06T00:00:00Z" }, granularity: DAY) { start metrics { clicked { total } } }
+    links(first: 9) { nodes { url } edges { cursor } } ends: links(first: 8) { pageInfo { hasNextPage } }
+  } } }`;
+  const costs: unknown[] = [];
+  // Compiled from the third time on. No two posts are alike, so that none is answered by what is kept.
+  for (let time = 0; time < 4; time++) {
+    const { body, cost } = await post(key, { query, variables: { time } });
+    expect(body.errors).toBeUndefined();
+    costs.push([cost.requested, cost.actual]);
+  }
+  // Of 10 campaigns there is 1, of 9 links 3; of the 8 that are not shown all may have been read.
+  expect(costs).toEqual(Array.from({ length: 4 }, () => [275, 90]));
 });
 
 async function countOf(table: string): Promise<{ rows: number }> {
