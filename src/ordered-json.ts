@@ -7,13 +7,67 @@ interface Options {
 
 /**
  * JSON with the members of every object in order and undefined ones left out: what is hashed, signed or made a key of must
- * be equal for equal content.
+ * be equal for equal content. What it is made of must stay the same to the byte from one release to the next: it names events.
+ *
+ * Written by hand, since JSON.stringify asks a replacer about each value, which takes several times as long.
  */
-export function orderedJson(value: unknown, { withoutNulls = false, finite = false }: Options = {}): string {
-  return JSON.stringify(value, (_member, inner: unknown) => {
-    if (finite && typeof inner === "number" && !Number.isFinite(inner)) throw new TypeError(`JSON has no ${inner}`);
-    if (typeof inner !== "object" || inner === null || Array.isArray(inner)) return inner;
-    const members = withoutNulls ? Object.entries(inner).filter(([, held]) => held !== null) : Object.entries(inner);
-    return Object.fromEntries(members.toSorted(([a], [b]) => (a < b ? -1 : 1)));
-  });
+export function orderedJson(value: unknown, options: Options = {}): string {
+  return written(value, options) ?? "null";
+}
+
+/** Undefined for what JSON has no word for. */
+function written(value: unknown, options: Options): string | undefined {
+  switch (typeof value) {
+    case "string":
+      return JSON.stringify(value);
+    case "number":
+      if (Number.isFinite(value)) return `${value}`;
+      if (options.finite === true) throw new TypeError(`JSON has no ${value}`);
+      return "null";
+    case "boolean":
+      return `${value}`;
+    case "object":
+      if (value === null) return "null";
+      return Array.isArray(value) ? list(value, options) : object(value, options);
+    case "bigint":
+      throw new TypeError("JSON has no bigint");
+    default:
+      return undefined;
+  }
+}
+
+function list(values: readonly unknown[], options: Options): string {
+  let text = "[";
+  let comma = "";
+  for (const value of values) {
+    text += comma + (written(value, options) ?? "null");
+    comma = ",";
+  }
+  return `${text}]`;
+}
+
+function object(value: object, options: Options): string {
+  let text = "{";
+  let comma = "";
+  for (const [name, held] of inOrder(Object.entries(value))) {
+    if (held === null && options.withoutNulls === true) continue;
+    const member = written(held, options);
+    if (member === undefined) continue;
+    text += `${comma}${JSON.stringify(name)}:${member}`;
+    comma = ",";
+  }
+  return `${text}}`;
+}
+
+type Members = readonly (readonly [string, unknown])[];
+
+/** By code unit, behind the names that are an array's indexes: by number, and first, as of every object. */
+function inOrder(members: Members): Members {
+  const sorted = members.toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return sorted.some(([name]) => startsWithDigit(name)) ? Object.entries(Object.fromEntries(sorted)) : sorted;
+}
+
+function startsWithDigit(name: string): boolean {
+  const code = name.charCodeAt(0);
+  return code >= 48 && code <= 57;
 }
