@@ -48,16 +48,20 @@ interface ApiKeyDays {
   readonly span: DaySpan;
 }
 
+interface Loader<Key, Value> {
+  load(key: Key): Promise<Value>;
+}
+
 export interface Loaders {
   /** Whatever the key may see of the tenant itself. */
   tenant(): Promise<Tenant>;
   readonly campaign: DataLoader<CampaignId, CampaignRow | null>;
-  readonly campaignTotals: DataLoader<CampaignTotals, Counts, string>;
-  readonly campaignBuckets: DataLoader<CampaignBuckets, readonly Counts[], string>;
-  readonly campaignLinks: DataLoader<CampaignLinks, readonly LinkRow[], string>;
-  readonly auditTrail: DataLoader<AuditTrail, readonly AuditRow[], string>;
+  readonly campaignTotals: Loader<CampaignTotals, Counts>;
+  readonly campaignBuckets: Loader<CampaignBuckets, readonly Counts[]>;
+  readonly campaignLinks: Loader<CampaignLinks, readonly LinkRow[]>;
+  readonly auditTrail: Loader<AuditTrail, readonly AuditRow[]>;
   readonly auditEntry: DataLoader<AuditEntryId, AuditRow | null>;
-  readonly apiKeyDays: DataLoader<ApiKeyDays, ReadonlyMap<number, KeyCounts>, string>;
+  readonly apiKeyDays: Loader<ApiKeyDays, ReadonlyMap<number, KeyCounts>>;
   readonly event: DataLoader<EventReference, EventRow | null, string>;
 }
 
@@ -177,35 +181,25 @@ async function findSelf({ metrics, tenantId }: TenantAccess): Promise<Tenant> {
 
 const campaignIdOf = ({ campaignId }: { readonly campaignId: CampaignId }) => campaignId;
 
-/** A loader of something per campaign or the like that has other arguments too: one batch for each set of these. */
+/**
+ * A loader of something per campaign or the like that has other arguments too: one of ids for each set of these. `load` is told the
+ * ids of a batch and, for the rest, one of its keys.
+ */
 function batchedByRest<Key, Id extends string, Value>(
   idOf: (key: Key) => Id,
   restOf: (key: Key) => string,
   load: (sample: Key, ids: readonly Id[]) => Promise<readonly Value[]>,
-  { cache = true }: { readonly cache?: boolean } = {},
-): DataLoader<Key, Value, string> {
-  return new DataLoader<Key, Value, string>(
-    async (keys) => {
-      const values = new Map<Key, Value | Error>();
-      const groups = Map.groupBy(keys, restOf);
-      await Promise.all(
-        Array.from(groups.values(), async (group) => {
-          const [sample] = group;
-          if (sample === undefined) return;
-          const loaded = await load(
-            sample,
-            group.map((key) => idOf(key)),
-          ).catch((error: unknown) => (error instanceof Error ? error : new Error("A read failed", { cause: error })));
-          group.forEach((key, position) => {
-            const value = loaded instanceof Error ? loaded : loaded[position];
-            values.set(key, value ?? new Error("A batch answered fewer values than it was asked for"));
-          });
-        }),
-      );
-      return keys.map((key) => values.get(key) ?? new Error("A key was in no group of its batch"));
+  options: { readonly cache?: boolean } = {},
+): Loader<Key, Value> {
+  const byRest = new Map<string, DataLoader<Id, Value>>();
+  return {
+    load(key) {
+      const rest = restOf(key);
+      let loader = byRest.get(rest);
+      if (loader === undefined) byRest.set(rest, (loader = new DataLoader((ids) => load(key, ids), options)));
+      return loader.load(idOf(key));
     },
-    { cache, cacheKeyFn: (key) => `${idOf(key)}${restOf(key)}` },
-  );
+  };
 }
 
 function rangeOf(boundaries: readonly EpochMicros[]): { from: EpochMicros; to: EpochMicros } | null {
