@@ -1,4 +1,11 @@
-import { Pool as ConnectionPool, type PoolClient, type QueryConfig, type QueryResult, type QueryResultRow } from "pg";
+import {
+  Pool as ConnectionPool,
+  type PoolClient,
+  Query,
+  type QueryConfig,
+  type QueryResult,
+  type QueryResultRow,
+} from "pg";
 import type { Logger } from "../observability/logger.js";
 import { driverErrorOf } from "./database-away.js";
 import type { DatabaseName } from "./database-name.js";
@@ -212,15 +219,16 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
     this.#awaitAnswer();
     return new Promise((resolve, reject) => {
       let isAnswered = false;
-      this.#client.query<Row>(query, (error, result) => {
+      const onAnswer: OnAnswer = (error, result) => {
         // What pg cannot send it answers twice: at once, and when PostgreSQL is ready again.
         if (isAnswered) return;
         isAnswered = true;
         this.#noteAnswer();
-        // Null where all went well, whatever its type says.
-        if (error as Error | null) reject(this.#causeOf(error, statement));
-        else resolve(result);
-      });
+        // Null where all went well.
+        if (error) reject(this.#causeOf(error, statement));
+        else resolve(result as QueryResult<Row>);
+      };
+      this.#client.query(queryOf(query, onAnswer));
     });
   }
 
@@ -250,4 +258,13 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
     if (statement !== undefined) Object.assign(error, { statement });
     return (this.#failure ??= error);
   }
+}
+
+type OnAnswer = (error: Error | null | undefined, result: unknown) => void;
+
+/** From its text, as pg copies what it is given as an object, property by property. */
+function queryOf({ text, values, name }: QueryConfig, onAnswer: OnAnswer): Query {
+  const query = new Query(text, values, onAnswer);
+  // Read when it is sent. What has a name is prepared under it.
+  return Object.assign(query, { name });
 }
