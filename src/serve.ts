@@ -103,6 +103,7 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
     lock: config.http.trustedDocuments,
     maxLines: config.http.maxQueryTokens,
   });
+  const keepsNothing = redis === null && config.cache.memoryBytes === 0;
   const answers = new WholeAnswers({
     cache: new AnswerCache({
       redis,
@@ -139,7 +140,7 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
       const principal = authorization === undefined ? null : await signIn(authorization);
       return new RequestContext(request.id, services, principal);
     },
-    answers,
+    ...(!keepsNothing && { answers }),
     prepare: (context, call) => gate.pass(context, call),
     tell: (context) => context.tellCost(),
     corsOrigins: config.http.corsOrigins,

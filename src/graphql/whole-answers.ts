@@ -30,8 +30,8 @@ interface AnswerMade {
 export interface WholeAnswerPlace {
   /** The answer, where it is kept and has been paid for. */
   readonly found: WholeAnswer | null;
-  /** Takes the answer, for the next time. */
-  keep(answer: AnswerMade): void;
+  /** Takes the answer, for the next time. Returns what it may be sent from; null where it is not kept. */
+  keep(answer: AnswerMade): KeptBody | null;
 }
 
 /** Those with more are no dashboard's questions but events. */
@@ -63,8 +63,9 @@ export class WholeAnswers {
     // What somebody else may ask in words of their own is not to be had from here by who may not.
     const lock = this.#isLocked(tenant.principal) ? "locked" : "";
     const call = hash("sha256", Buffer.concat([Buffer.from(`${accept}\0${lock}\0`), body]), "base64");
-    const learn = (): void => {
+    const learn = (): null => {
       if (tenant.answerLife.endsAt > 0) this.#repeatable.set(call, true);
+      return null;
     };
     if (this.#repeatable.get(call) !== true) return { found: null, keep: learn };
     // Whatever needs the version fails by itself.
@@ -81,9 +82,10 @@ export class WholeAnswers {
       // Whoever cannot pay for it is told so where operations are.
       found: isPaid ? kept : null,
       keep: ({ contentType, body: made }) => {
-        if (tenant.answerLife.endsAt === 0) return;
+        if (tenant.answerLife.endsAt === 0) return null;
         const answer = { contentType, body: new KeptBody(Buffer.from(made)), requestedCost: tenant.cost.requested };
         this.#cache.set(place, answer, tenant.answerLife.endsAt);
+        return answer.body;
       },
     };
   }

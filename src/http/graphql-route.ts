@@ -27,13 +27,15 @@ interface Told {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+interface KeptBody {
+  /** With these extensions. */
+  with(extensions: string): Buffer;
+  readonly plain: Buffer;
+}
+
 interface KeptAnswer {
   readonly contentType: string;
-  readonly body: {
-    /** With these extensions. */
-    with(extensions: string): Buffer;
-    readonly plain: Buffer;
-  };
+  readonly body: KeptBody;
 }
 
 interface KeptAnswers<Context> {
@@ -43,7 +45,8 @@ interface KeptAnswers<Context> {
     call: { readonly accept: string; readonly body: Buffer },
   ): Promise<{
     readonly found: KeptAnswer | null;
-    keep(answer: { readonly contentType: string; readonly body: string }): void;
+    /** Returns what it may be sent from; null where it is not kept. */
+    keep(answer: { readonly contentType: string; readonly body: string }): KeptBody | null;
   } | null>;
 }
 
@@ -112,12 +115,11 @@ async function answer<Context extends BaseContext>(
     if (found !== null) {
       const told = tell?.(context) ?? null;
       const { contentType, body } = found;
-      const bytes = told === null || told.extensions === null ? body.plain : body.with(told.extensions);
       reply
         .headers(told?.headers ?? {})
         .header("cache-control", CACHE_CONTROL)
         .type(contentType);
-      return sendCompressed(reply, bytes);
+      return sendCompressed(reply, bytesOf(body, told?.extensions ?? null));
     }
     const call = graphqlRequestOf(request, await parse(request));
     const { status, headers, body } = await server.executeHTTPGraphQLRequest({
@@ -128,16 +130,22 @@ async function answer<Context extends BaseContext>(
     // Parts that follow later (@defer, subscriptions) are not in the schema.
     if (body.kind !== "complete") throw new Error("An answer in parts was not asked for");
     // A refusal is not the answer to anything: not even where the operation was executed before it, as for a type that nobody writes.
-    if ((status ?? 200) === 200) place?.keep({ contentType: headers.get("content-type") ?? "", body: body.string });
+    const made = { contentType: headers.get("content-type") ?? "", body: body.string };
+    const kept = (status ?? 200) === 200 ? (place?.keep(made) ?? null) : null;
     const told = tell?.(context) ?? null;
     reply
       .code(status ?? 200)
       .headers(told?.headers ?? {})
       .header("cache-control", CACHE_CONTROL);
-    return sendCompressed(reply, answerOf(body.string, told?.extensions ?? null));
+    const extensions = told?.extensions ?? null;
+    return sendCompressed(reply, kept === null ? answerOf(body.string, extensions) : bytesOf(kept, extensions));
   } finally {
     await release?.(context);
   }
+}
+
+function bytesOf(body: KeptBody, extensions: string | null): Buffer {
+  return extensions === null ? body.plain : body.with(extensions);
 }
 
 /** A text leaves in one piece with its head, where bytes take another; it has to be short, as it is put together by copying. */

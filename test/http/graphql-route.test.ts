@@ -72,7 +72,7 @@ test("nobody on the way may keep an answer, be it new, kept by ourselves or an e
   const bytes = Buffer.from('{"data":{"who":"ada"}}');
   const kept = { contentType: "application/json", body: { plain: bytes, with: () => bytes } };
   const { app, post } = await graphqlServer(undefined, {
-    placeOf: async (_context, { body }) => ({ found: body.includes("kept") ? kept : null, keep: () => undefined }),
+    placeOf: async (_context, { body }) => ({ found: body.includes("kept") ? kept : null, keep: () => null }),
   });
   const answers = [
     await post({ query: "{ who }" }),
