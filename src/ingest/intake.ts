@@ -11,7 +11,15 @@ import { isTooDeep } from "../events/metadata-depth.js";
 import type { Lane } from "../events/outbox.js";
 import { retainedFrom } from "../events/retention.js";
 import type { RetentionFloor } from "../events/retention-floor.js";
-import { type CampaignId, hashToUuid, type ReceiptId, type TenantId, uuidOfGlobalId, uuidv7 } from "../ids.js";
+import {
+  type CampaignId,
+  hashToUuid,
+  type ReceiptId,
+  type RecipientKey,
+  type TenantId,
+  uuidOfGlobalId,
+  uuidv7,
+} from "../ids.js";
 import { orderedJson } from "../ordered-json.js";
 import { faultOfText } from "../text-faults.js";
 import type { EpochMicros } from "../time/instant.js";
@@ -177,6 +185,13 @@ export class Intake {
       }
     }
     const { existing, resolved } = await this.#findCampaigns(tenantId, [...ids], [...externalIds]);
+    // A call names the same people again and again, and a key is two hashes.
+    const recipientKeys = new Map<string, RecipientKey>();
+    const keyOf = (address: string): RecipientKey => {
+      let key = recipientKeys.get(address);
+      if (key === undefined) recipientKeys.set(address, (key = this.#options.recipientKeys.keyOf(tenantId, address)));
+      return key;
+    };
     return judged.map((event) => {
       if (event instanceof Refusal) return event;
       const campaignId =
@@ -186,7 +201,7 @@ export class Intake {
       if (campaignId === undefined || campaignId === null || ("id" in event.campaign && !existing.has(campaignId))) {
         return new Refusal("UNKNOWN_CAMPAIGN", "campaignId", "There is no such campaign.");
       }
-      return this.#withKeys(tenantId, campaignId, event);
+      return this.#withKeys(campaignId, keyOf(event.address), event);
     });
   }
 
@@ -200,9 +215,8 @@ export class Intake {
     }
   }
 
-  #withKeys(tenantId: TenantId, campaignId: CampaignId, event: JudgedEvent): InboxEvent {
+  #withKeys(campaignId: CampaignId, recipientKey: RecipientKey, event: JudgedEvent): InboxEvent {
     const { type, occurredAt, messageId, address, metadata, details } = event;
-    const recipientKey = this.#options.recipientKeys.keyOf(tenantId, address);
     const eventId = event.eventId ?? deriveEventId({ type, campaignId, recipientKey, occurredAt, messageId }, details);
     const fields: Mutable<InboxEvent> = { eventId, type, campaignId, recipientKey, occurredAt };
     if (recipientKeyIn(address) === null) fields.address = address;
