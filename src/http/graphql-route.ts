@@ -138,7 +138,10 @@ async function answer<Context extends BaseContext>(
       .headers(told?.headers ?? {})
       .header("cache-control", CACHE_CONTROL);
     const extensions = told?.extensions ?? null;
-    return sendCompressed(reply, kept === null ? answerOf(body.string, extensions) : bytesOf(kept, extensions));
+    const bytes = kept === null ? answerOf(body.string, extensions) : bytesOf(kept, extensions);
+    // What was waited for holds it, and may be old: with it the text would live until all is collected.
+    body.string = "";
+    return sendCompressed(reply, bytes);
   } finally {
     await release?.(context);
   }

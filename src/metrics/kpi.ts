@@ -73,11 +73,6 @@ class TallyOfCounts implements Tally {
   get unique(): number {
     return this.#metrics.count(this.#unique);
   }
-
-  /** Whether it tells of this measure's total. */
-  isOf(total: number): boolean {
-    return this.#total === total;
-  }
 }
 
 class BounceTallyOfCounts implements BounceTally {
@@ -123,8 +118,6 @@ export class Metrics {
   readonly #set: MeasureSet;
   readonly #human: boolean;
   readonly #perSent: boolean;
-  /** The last one asked for: compiled operations ask for a member as often as they look at it, one member after the other. */
-  #lastTally: TallyOfCounts | undefined;
 
   /** `set`: what was read. */
   constructor(counts: Counts, set: MeasureSet, range: TimeRange | null, { traffic, rates }: View) {
@@ -249,8 +242,7 @@ export class Metrics {
   }
 
   #tally(total: number, unique: number): Tally {
-    const last = this.#lastTally;
-    return last?.isOf(total) === true ? last : (this.#lastTally = new TallyOfCounts(this, total, unique));
+    return new TallyOfCounts(this, total, unique);
   }
 }
 
