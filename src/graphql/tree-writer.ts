@@ -15,6 +15,7 @@ import {
   type SelectionSetNode,
 } from "graphql";
 import { JsonText } from "./json-text.js";
+import { copyToKeep } from "../copy-to-keep.js";
 import type { EpochMicros } from "../time/instant.js";
 import { DateTimeScalar } from "./scalars.js";
 import { TextBuffer } from "./text-buffer.js";
@@ -28,7 +29,7 @@ export type TreeWriter = (value: unknown) => JsonText | null;
 const out = new TextBuffer();
 
 /**
- * As code that writes the text, since a text costs half of what objects do that are printed afterwards.
+ * As code that writes the text, which takes half of what objects do that are printed afterwards.
  * The selection is valid, and nothing of it is under a condition. `field`: as an error names it.
  */
 export function treeWriter(
@@ -39,7 +40,7 @@ export function treeWriter(
 ): TreeWriter {
   const code = new TreeCode(fragments);
   code.write(type, "tree", nodes, field);
-  // oxlint-disable-next-line no-new-func -- Nothing of it is a client's but names, which are quoted.
+  // oxlint-disable-next-line no-new-func -- Nothing of it is a client's: their names are among the parts.
   const make = new Function("out", "printers", "parts", "missing", `return (tree) => { ${code.end()} };`);
   const print = make(out, code.printers, code.parts, missing) as (tree: unknown) => void;
   const rowsOf = rowCounter(getNullableType(type), nodes, fragments);
@@ -93,7 +94,7 @@ const MAX_QUOTED = 5_000;
 function quotedInstant(instant: EpochMicros): Uint8Array {
   let quoted = quotedInstants.get(instant);
   if (quoted === undefined) {
-    quoted = Buffer.from(`"${String(DateTimeScalar.serialize(instant))}"`);
+    quoted = copyToKeep(Buffer.from(`"${String(DateTimeScalar.serialize(instant))}"`));
     if (quotedInstants.size >= MAX_QUOTED) quotedInstants.clear();
     quotedInstants.set(instant, quoted);
   }
@@ -186,7 +187,7 @@ class TreeCode {
 
   #flush(): void {
     if (this.#fixed !== "")
-      this.#statements.push(`out.bytes(parts[${this.parts.push(Buffer.from(this.#fixed)) - 1}]);`);
+      this.#statements.push(`out.bytes(parts[${this.parts.push(copyToKeep(Buffer.from(this.#fixed))) - 1}]);`);
     this.#fixed = "";
   }
 
