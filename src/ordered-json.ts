@@ -7,7 +7,8 @@ interface Options {
 
 /**
  * JSON with the members of every object in order and undefined ones left out: what is hashed, signed or made a key of must
- * be equal for equal content. What it is made of must stay the same to the byte from one release to the next: it names events.
+ * be equal for equal content. Of plain JSON values. The text must stay the same to the byte from one release to the next: idempotency keys
+ * remember calls by it, and cursors lists.
  *
  * Written by hand, since JSON.stringify asks a replacer about each value, which takes several times as long.
  */
@@ -47,6 +48,9 @@ function list(values: readonly unknown[], options: Options): string {
 }
 
 function object(value: object, options: Options): string {
+  // A Date, for one, has no members: all of them would be one.
+  if ("toJSON" in value && typeof value.toJSON === "function")
+    throw new TypeError("What is no plain JSON has no order");
   let text = "{";
   let comma = "";
   for (const [name, held] of inOrder(Object.entries(value))) {

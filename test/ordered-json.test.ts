@@ -14,7 +14,7 @@ test("a null is content, unless it was asked to mean nothing; within a list it a
   expect(orderedJson([null], { withoutNulls: true })).toBe("[null]");
 });
 
-/** As events were named from the first release on. */
+/** As calls under idempotency keys, and cursors, were told apart from the first release on. */
 function throughReplacer(value: unknown, withoutNulls: boolean): string {
   return JSON.stringify(value, (_member, inner: unknown) => {
     if (typeof inner !== "object" || inner === null || Array.isArray(inner)) return inner;
@@ -57,4 +57,8 @@ test("whatever the content, the text is to the byte what it always was", () => {
 test("where a number has to be finite, none that JSON cannot write passes", () => {
   expect(() => orderedJson({ a: [Number.NaN] }, { finite: true })).toThrow(TypeError);
   expect(() => orderedJson(-Infinity, { finite: true })).toThrow(TypeError);
+});
+
+test("what has another way to be written is refused: two dates must not be one", () => {
+  expect(() => orderedJson({ a: new Date() })).toThrow(TypeError);
 });

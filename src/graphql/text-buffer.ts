@@ -8,6 +8,8 @@ export class TextBuffer {
 
   /** Begins anew. */
   clear(): void {
+    // One text may be very long.
+    if (this.#bytes.length > MAX_KEPT_BYTES) this.#bytes = Buffer.allocUnsafeSlow(BYTES);
     this.#length = 0;
   }
 
@@ -40,12 +42,10 @@ export class TextBuffer {
     } while (rest > 0);
   }
 
-  /** What was written since it was begun. */
+  /** What was written since it was begun, and begins anew. */
   read(): string {
     const text = this.#bytes.toString("utf8", 0, this.#length);
-    // One text may be very long.
-    if (this.#bytes.length > MAX_KEPT_BYTES) this.#bytes = Buffer.allocUnsafeSlow(BYTES);
-    this.#length = 0;
+    this.clear();
     return text;
   }
 

@@ -14,9 +14,9 @@ import {
   Kind,
   type SelectionSetNode,
 } from "graphql";
-import { JsonText } from "./json-text.js";
 import { copyToKeep } from "../copy-to-keep.js";
 import type { EpochMicros } from "../time/instant.js";
+import { JsonText } from "./json-text.js";
 import { DateTimeScalar } from "./scalars.js";
 import { TextBuffer } from "./text-buffer.js";
 
@@ -39,38 +39,26 @@ export function treeWriter(
   field: string,
 ): TreeWriter {
   const code = new TreeCode(fragments);
-  code.write(type, "tree", nodes, field);
+  code.write(type, "tree", nodes, field, { countsRows: true });
   // oxlint-disable-next-line no-new-func -- Nothing of it is a client's: their names are among the parts.
-  const make = new Function("out", "printers", "parts", "missing", `return (tree) => { ${code.end()} };`);
-  const print = make(out, code.printers, code.parts, missing) as (tree: unknown) => void;
-  const rowsOf = rowCounter(getNullableType(type), nodes, fragments);
+  const make = new Function(
+    "out",
+    "printers",
+    "parts",
+    "missing",
+    `return (tree) => { let rows = null; ${code.end()} return rows; };`,
+  );
+  const print = make(out, code.printers, code.parts, missing) as (tree: unknown) => number | null;
   return (tree) => {
     // The one before may have failed on its way.
     out.clear();
-    print(tree);
-    return tree === null || tree === undefined ? null : new JsonText(out.read(), rowsOf(tree));
+    const rows = print(tree);
+    return tree === null || tree === undefined ? null : new JsonText(out.read(), rows);
   };
 }
 
 function missing(field: string): never {
   throw new Error(`Cannot return null for non-nullable field ${field}.`);
-}
-
-/** How many rows a tree shows: JsonText.rows. */
-function rowCounter(
-  type: GraphQLOutputType,
-  nodes: readonly FieldNode[],
-  fragments: Fragments,
-): (tree: object) => number | null {
-  if (!isObjectType(type)) return (tree) => (Array.isArray(tree) ? tree.length : null);
-  const fields = type.getFields();
-  const names = Array.from(selectedOf(nodes, fragments).values(), ([node]) => node?.name.value ?? "");
-  const lists = names.filter((name) => isListType(getNullableType(fields[name]?.type)));
-  if (lists.length === 0) return () => null;
-  return (tree) => {
-    const lengths = lists.map((name) => (tree as Readonly<Record<string, readonly unknown[] | null>>)[name]?.length);
-    return Math.max(...lengths.map((length) => length ?? 0));
-  };
 }
 
 /** Writes a value of a leaf as JSON. */
@@ -125,22 +113,35 @@ class TreeCode {
     return this.#statements.join("\n");
   }
 
-  /** Adds what appends `value` to the text. `field`: as an error names it. */
-  write(type: GraphQLOutputType, value: string, nodes: readonly FieldNode[], field: string): void {
+  /** Adds what appends `value` to the text. `field`: as an error names it. `countsRows`: of a list, or the lists right below (JsonText.rows). */
+  write(
+    type: GraphQLOutputType,
+    value: string,
+    nodes: readonly FieldNode[],
+    field: string,
+    { countsRows }: { readonly countsRows: boolean },
+  ): void {
+    if (countsRows && isListType(getNullableType(type))) this.#statements.push("rows ??= 0;");
     if (isNonNullType(type)) {
       this.#statements.push(`if (${value} == null) missing(${JSON.stringify(field)});`);
-      this.#writeThere(type.ofType, value, nodes, field);
+      this.#writeThere(type.ofType, value, nodes, field, countsRows);
       return;
     }
     this.#append(`if (${value} == null) out.text("null"); else {`);
-    this.#writeThere(type, value, nodes, field);
+    this.#writeThere(type, value, nodes, field, countsRows);
     this.#append("}");
   }
 
-  #writeThere(type: GraphQLOutputType, value: string, nodes: readonly FieldNode[], field: string): void {
+  #writeThere(
+    type: GraphQLOutputType,
+    value: string,
+    nodes: readonly FieldNode[],
+    field: string,
+    countsRows: boolean,
+  ): void {
     if (isLeafType(type)) this.#leaf(type, value);
-    else if (isListType(type)) this.#list(type.ofType, value, nodes, field);
-    else if (isObjectType(type)) this.#object(type, value, nodes);
+    else if (isListType(type)) this.#list(type.ofType, value, nodes, field, countsRows);
+    else if (isObjectType(type)) this.#object(type, value, nodes, countsRows);
     else throw new TypeError(`${String(type)} is not part of a plain tree`);
   }
 
@@ -149,18 +150,23 @@ class TreeCode {
     this.#append(`printers[${known === -1 ? this.#leaves.push(type) - 1 : known}](${value});`);
   }
 
-  #list(type: GraphQLOutputType, values: string, nodes: readonly FieldNode[], field: string): void {
-    const [isNext, item] = [this.#variable(), this.#variable()];
+  #list(
+    type: GraphQLOutputType,
+    values: string,
+    nodes: readonly FieldNode[],
+    field: string,
+    countsRows: boolean,
+  ): void {
+    const [count, item] = [this.#variable(), this.#variable()];
     this.#fixed += "[";
-    this.#append(
-      `let ${isNext} = false; for (const ${item} of ${values}) { if (${isNext}) out.text(","); ${isNext} = true;`,
-    );
-    this.write(type, item, nodes, field);
+    this.#append(`let ${count} = 0; for (const ${item} of ${values}) { if (${count}++ > 0) out.text(",");`);
+    this.write(type, item, nodes, field, { countsRows: false });
     this.#append("}");
+    if (countsRows) this.#statements.push(`if (${count} > rows) rows = ${count};`);
     this.#fixed += "]";
   }
 
-  #object(type: GraphQLObjectType, value: string, nodes: readonly FieldNode[]): void {
+  #object(type: GraphQLObjectType, value: string, nodes: readonly FieldNode[], countsRows: boolean): void {
     let before = "{";
     for (const [name, selected] of selectedOf(nodes, this.#fragments)) {
       const fieldName = selected[0]?.name.value ?? name;
@@ -174,7 +180,8 @@ class TreeCode {
       if (field === undefined) throw new TypeError(`${type.name} has no field ${fieldName}`);
       const member = this.#variable();
       this.#statements.push(`const ${member} = ${value}.${fieldName};`);
-      this.write(field.type, member, selected, `${type.name}.${fieldName}`);
+      const isRows = countsRows && isListType(getNullableType(field.type));
+      this.write(field.type, member, selected, `${type.name}.${fieldName}`, { countsRows: isRows });
     }
     this.#fixed += "}";
   }

@@ -45,7 +45,7 @@ interface KeptAnswers<Context> {
     call: { readonly accept: string; readonly body: Buffer },
   ): Promise<{
     readonly found: KeptAnswer | null;
-    /** Returns what it may be sent from; null where it is not kept. */
+    /** Returns what it may be sent from; null where it must not be kept. */
     keep(answer: { readonly contentType: string; readonly body: string }): KeptBody | null;
   } | null>;
 }
@@ -130,8 +130,8 @@ async function answer<Context extends BaseContext>(
     // Parts that follow later (@defer, subscriptions) are not in the schema.
     if (body.kind !== "complete") throw new Error("An answer in parts was not asked for");
     // A refusal is not the answer to anything: not even where the operation was executed before it, as for a type that nobody writes.
-    const made = { contentType: headers.get("content-type") ?? "", body: body.string };
-    const kept = (status ?? 200) === 200 ? (place?.keep(made) ?? null) : null;
+    const contentType = headers.get("content-type") ?? "";
+    const kept = (status ?? 200) === 200 ? (place?.keep({ contentType, body: body.string }) ?? null) : null;
     const told = tell?.(context) ?? null;
     reply
       .code(status ?? 200)
