@@ -21,26 +21,12 @@ function instantOf(value: unknown, node?: ValueNode): EpochMicros {
   return instant;
 }
 
-/** Where a series' buckets begin is said once for each campaign of a page: formatted once, they are found again. */
-const formatted = new Map<EpochMicros, string>();
-const MAX_FORMATTED = 5_000;
-
-function formatAgain(instant: EpochMicros): string {
-  let text = formatted.get(instant);
-  if (text === undefined) {
-    text = formatInstant(instant);
-    if (formatted.size >= MAX_FORMATTED) formatted.clear();
-    formatted.set(instant, text);
-  }
-  return text;
-}
-
 export const DateTimeScalar = new GraphQLScalarType<EpochMicros, string>({
   name: "DateTime",
   description:
     "A moment. In: ISO 8601 with an offset. Out: UTC, such as 2026-11-20T12:00:00.000Z, with microseconds where there are any.",
   specifiedByURL: "https://www.rfc-editor.org/rfc/rfc3339",
-  serialize: (value) => formatAgain(value as EpochMicros),
+  serialize: (value) => formatInstant(value as EpochMicros),
   parseValue: (value) => instantOf(value),
   parseLiteral: (node) => instantOf(textOf(node, "DateTime"), node),
 });
