@@ -3,19 +3,29 @@ export class AbandonedWork extends Error {
   override readonly name = "AbandonedWork";
 }
 
+interface Flight<T> {
+  /** Let go of once it has come: what a Map has held it may hold for longer (docs/decisions/0057). */
+  result: Promise<T> | undefined;
+}
+
 /**
  * Runs work once for all who ask while it runs, success or failure. Nothing is kept once it has ended. Where the work of the
  * first is abandoned, one of those who joined it does it again.
  */
 export class SingleFlight<T> {
-  readonly #running = new Map<string, Promise<T>>();
+  readonly #running = new Map<string, Flight<T>>();
 
   /** What the work gives, and whether it ran already when it was asked for. */
   run(key: string, work: () => Promise<T>): { readonly joined: boolean; readonly result: Promise<T> } {
-    const running = this.#running.get(key);
+    const running = this.#running.get(key)?.result;
     if (running !== undefined) return { joined: true, result: this.#join(running, key, work) };
-    const result = work().finally(() => this.#running.delete(key));
-    this.#running.set(key, result);
+    const flight: Flight<T> = { result: undefined };
+    const result = work().finally(() => {
+      this.#running.delete(key);
+      flight.result = undefined;
+    });
+    flight.result = result;
+    this.#running.set(key, flight);
     return { joined: false, result };
   }
 

@@ -8,13 +8,12 @@ import { type Services, TenantAccess } from "./tenant-access.js";
 
 /** A tenant's request with its loaders: what resolvers get. */
 export class TenantContext extends TenantAccess {
-  readonly bucketSets: BucketSets;
   readonly cost: RequestCost;
   #loaders: Loaders | undefined;
+  #bucketSets: BucketSets | undefined;
 
   constructor(services: Services, principal: Principal) {
     super(services, principal);
-    this.bucketSets = new BucketSets(services.maxSeriesPoints, this.now);
     this.cost = new RequestCost(services, principal);
   }
 
@@ -23,10 +22,15 @@ export class TenantContext extends TenantAccess {
     return (this.#loaders ??= createLoaders(this));
   }
 
+  get bucketSets(): BucketSets {
+    return (this.#bucketSets ??= new BucketSets(this.services.maxSeriesPoints, this.now));
+  }
+
   /** What the request has read is not needed any more, however long the context is held. */
   override async end(): Promise<void> {
     await super.end();
     this.#loaders = undefined;
+    this.#bucketSets = undefined;
   }
 }
 

@@ -122,6 +122,8 @@ export function beginSnapshot<D extends DatabaseName>(pool: Pool<D>): Promise<Tr
   return pool.begin(WORKER_SNAPSHOT);
 }
 
+const NOTHING = Promise.resolve();
+
 /**
  * A request's reads of one database: a read-only transaction that begins at the first statement and ends with the request.
  * What is asked for at once is sent at once. After a statement has failed, those that were sent behind it and the next ones
@@ -134,7 +136,7 @@ export class TenantReads<D extends DatabaseName> implements Session<D> {
   #transaction: Promise<Transaction<D>> | undefined;
   /** The end of the last transaction that failed: a request has one connection at a time. */
   #failed: Promise<void> | undefined;
-  #last: Promise<unknown> = Promise.resolve();
+  #last: Promise<unknown> = NOTHING;
   #ended = false;
 
   /** `enter`: waited for before a connection is asked for. */
@@ -183,6 +185,8 @@ export class TenantReads<D extends DatabaseName> implements Session<D> {
   async end(): Promise<void> {
     for (let last; last !== this.#last;) await (last = this.#last);
     this.#ended = true;
+    // It holds all that was read.
+    this.#last = NOTHING;
     // Nothing was written, so a rollback is as good as a commit and cannot fail the answer.
     const transaction = await this.#transaction?.catch(() => undefined);
     this.#transaction = undefined;

@@ -6,16 +6,20 @@ import { recordEvents } from "../support/record-events.js";
 
 vi.setConfig({ testTimeout: 60_000 });
 
-const WARMING = 50;
-const REQUESTS = 150;
+const CAMPAIGNS = 20;
+const WARMING = 200;
+const REQUESTS = 400;
 
-/** What operators start Node with, a small young generation, so that it is collected often, and a line about each collection. */
+/** What operators start Node with, and a line about each collection. */
 function flags(): string[] {
   const { scripts } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
     readonly scripts: { readonly mailtally: string };
   };
-  const own = scripts.mailtally.split(" ").filter((word) => word.startsWith("--") && !word.includes("semi-space"));
-  return [...own, "--max-semi-space-size=1", "--trace-gc-nvp"];
+  return [
+    ...scripts.mailtally.split(" ").filter((word) => word.startsWith("--")),
+    "--min-semi-space-size=16",
+    "--trace-gc-nvp",
+  ];
 }
 
 /** Of the lines of collections: bytes. */
@@ -24,15 +28,22 @@ function sumOf(name: string, lines: string): number {
 }
 
 // A function that is assigned to a property, or a getter written into an object, is old from the beginning, and as long as it is not
-// collected everything that it can see lives on (docs/decisions/0051).
-test("of what a request allocates hardly anything outlives it among the old objects", async () => {
+// collected everything that it can see lives on (docs/decisions/0051). So does what a small Map has held (0057).
+test("of what a request allocates nothing outlives it among the old objects", async () => {
   const product = await startProduct();
   onTestFinished(() => product.stop());
   const { key } = await product.createTenant();
   const occurredAt = "2026-10-01T10:00:00Z";
-  await recordEvents(product, key, [
-    { type: "SENT", campaignExternalId: "autumn", recipient: "ann@example.org", occurredAt },
-  ]);
+  await recordEvents(
+    product,
+    key,
+    Array.from({ length: CAMPAIGNS }, (_, at) => ({
+      type: "SENT",
+      campaignExternalId: `autumn ${at}`,
+      recipient: "ann@example.org",
+      occurredAt,
+    })),
+  );
   await product.settled(key);
   const server = await startBuiltServer(
     {
@@ -48,14 +59,17 @@ test("of what a request allocates hardly anything outlives it among the old obje
     { flags: flags() },
   );
   onTestFinished(() => server.stop());
-  // 400 points in 80 kB.
-  const query = `{ campaigns { nodes { series(range: { from: "2025-10-01T00:00:00Z", to: "2026-11-05T00:00:00Z" }, granularity: DAY) {
-    start metrics { delivered { unique } opened { total unique } clicked { total unique } openRate { value } }
-  } } } }`;
+  // 600 points in 80 kB.
+  const query = `{ campaigns(first: ${CAMPAIGNS}) { pageInfo { hasNextPage } nodes { id name metrics { sent { unique } openRate { value } }
+    series(range: { from: "2026-10-01T00:00:00Z", to: "2026-10-31T00:00:00Z" }, granularity: DAY) {
+      start metrics { delivered { unique } opened { unique } clicked { unique } }
+    }
+  } } }`;
   const ask = async (): Promise<void> => {
     const response = await fetch(`${server.url}/graphql`, {
       method: "POST",
-      headers: { "content-type": "application/json", authorization: `Bearer ${key}` },
+      // What compresses an answer of this length is a stream, which has functions of its own.
+      headers: { "content-type": "application/json", authorization: `Bearer ${key}`, "accept-encoding": "identity" },
       body: JSON.stringify({ query }),
     });
     expect((await response.text()).length).toBeGreaterThan(50_000);
@@ -66,5 +80,5 @@ test("of what a request allocates hardly anything outlives it among the old obje
   const lines = server.output().slice(before);
   const allocated = sumOf("allocated", lines);
   expect(allocated).toBeGreaterThan(REQUESTS * 100_000);
-  expect(sumOf("promoted", lines)).toBeLessThan(0.08 * allocated);
+  expect(sumOf("promoted", lines)).toBeLessThan(0.005 * allocated);
 });
