@@ -53,7 +53,7 @@ export async function readCampaignPage(
   const bounds = readBounds<CampaignPosition>(cursors, binding, page);
   const statement = pageStatement(tenantId, filter, order, bounds, page);
   const rows = statement === null ? [] : await session.run(statement);
-  return pageOf(rows, page, binding, ({ orderValue, ...node }) => ({ position: [orderValue, node.id], node }));
+  return pageOf(rows, page, binding, (node) => ({ position: [node.orderValue, node.id], node }));
 }
 
 /** How many campaigns pass the filter. Throws BAD_INPUT for a filter that is malformed. */
