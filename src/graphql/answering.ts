@@ -19,7 +19,7 @@ import type { RequestContext } from "./context.js";
 import { createPricedExecution, type ExecutePriced, type PricedExecution } from "./cost/priced-execution.js";
 import { createExecutor } from "./executor.js";
 import { formatError, isOurFault, type RequestsOfErrors, statusOf, toldOnce } from "./format-error.js";
-import { printJson } from "./json-text.js";
+import { type JsonPieces, printJson } from "./json-text.js";
 import { isVersioned } from "./versioned.js";
 
 interface AnsweringOptions {
@@ -125,11 +125,11 @@ export class Answering {
  * Without the line's end that Apollo appends: the route writes it, behind the extensions. Nobody looks at the data again: emptied, it
  * does not live as long as the promises of a request that had to wait, which are old by then (docs/decisions/0051).
  */
-export function printAndEmpty(result: FormattedExecutionResult): string {
-  const text = printJson(result);
+export function printAndEmpty(result: FormattedExecutionResult): JsonPieces {
+  const pieces = printJson(result);
   const { data } = result;
   if (data !== null && data !== undefined) for (const name of Object.keys(data)) data[name] = null;
-  return text;
+  return pieces;
 }
 
 /** What is wrong with the document itself, whoever sends it and whenever. */

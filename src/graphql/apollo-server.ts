@@ -2,10 +2,11 @@ import {
   ApolloServer,
   type ApolloServerOptionsWithSchema,
   type ApolloServerPlugin,
+  type BaseContext,
   type GraphQLRequestContextResponseForOperation,
   type GraphQLResponse,
   HeaderMap,
-  type HTTPGraphQLResponse,
+  type HTTPGraphQLRequest,
 } from "@apollo/server";
 import {
   ApolloServerPluginCacheControlDisabled,
@@ -18,6 +19,7 @@ import type { Telemetry } from "../observability/telemetry.js";
 import { Answering, printAndEmpty } from "./answering.js";
 import type { RequestContext } from "./context.js";
 import { type DocumentLimits, rulesOf } from "./document-faults.js";
+import { JsonPieces } from "./json-text.js";
 import { type KnownCall, KnownCalls } from "./known-calls.js";
 import { ParsedDocuments } from "./parsed-documents.js";
 import type { PersistedQueries } from "./persisted-queries.js";
@@ -30,7 +32,11 @@ interface ApolloOptions {
   readonly persistedQueries: PersistedQueries;
 }
 
-type HttpCall = Parameters<ApolloServer<RequestContext>["executeHTTPGraphQLRequest"]>[0];
+interface HttpAnswer {
+  readonly status: number;
+  readonly headers: HeaderMap;
+  readonly body: JsonPieces;
+}
 
 /**
  * Of an answer of the type application/json a status of 400 could be a proxy's word as well as ours, so that clients of that
@@ -47,32 +53,42 @@ class HttpApolloServer extends ApolloServer<RequestContext> {
     this.#known = known;
   }
 
-  override async executeHTTPGraphQLRequest(call: HttpCall): Promise<HTTPGraphQLResponse> {
-    const { httpGraphQLRequest } = call;
-    const known = this.#known.find(httpGraphQLRequest);
+  async answer(call: HTTPGraphQLRequest, context: RequestContext): Promise<HttpAnswer> {
+    const known = this.#known.find(call);
     const answer =
-      known === null
-        ? await super.executeHTTPGraphQLRequest(call)
-        : await answerKnown(this.#answering, known, await call.context());
+      known === null ? await askApollo(this, call, context) : await answerKnown(this.#answering, known, context);
     const contentType = answer.headers.get("content-type") ?? "";
-    if (known === null && (answer.status ?? 200) === 200) this.#known.learn(httpGraphQLRequest, contentType);
+    if (known === null && answer.status === 200) this.#known.learn(call, contentType);
     const isPlainJson = contentType.startsWith("application/json");
     return isPlainJson && this.#answering.isRefusal(answer.headers) ? { ...answer, status: 200 } : answer;
   }
+}
+
+/** Asks Apollo, which looks at the call whole. */
+export async function askApollo<Context extends BaseContext>(
+  apollo: ApolloServer<Context>,
+  httpGraphQLRequest: HTTPGraphQLRequest,
+  context: Context,
+): Promise<HttpAnswer> {
+  const call = { httpGraphQLRequest, context: async () => context };
+  const { status, headers, body } = await apollo.executeHTTPGraphQLRequest(call);
+  // Parts that follow later (@defer, subscriptions) are not in the schema.
+  if (body.kind !== "complete") throw new Error("An answer in parts was not asked for");
+  return { status: status ?? 200, headers, body: new JsonPieces([body.string], []) };
 }
 
 async function answerKnown(
   answering: Answering,
   { source, contentType, ...asked }: KnownCall,
   contextValue: RequestContext,
-): Promise<HTTPGraphQLResponse> {
+): Promise<HttpAnswer> {
   const started = performance.now();
   const http: { status?: number; readonly headers: HeaderMap } = { headers: new HeaderMap() };
   const { document, operation } = asked;
   const result = await answering.execute({ ...asked, contextValue });
   answering.finish({ source, document, operation, contextValue, http, result }, (performance.now() - started) / 1000);
   http.headers.set("content-type", contentType);
-  return { status: http.status, headers: http.headers, body: { kind: "complete", string: printAndEmpty(result) } };
+  return { status: http.status ?? 200, headers: http.headers, body: printAndEmpty(result) };
 }
 
 type Asked = GraphQLRequestContextResponseForOperation<RequestContext>;
@@ -127,7 +143,7 @@ function requestPlugin(answering: Answering): ApolloServerPlugin<RequestContext>
 }
 
 /** Apollo with what is used of it. Cache control and reporting cost a third of its speed and are of no use here. */
-export function createApolloServer(options: ApolloOptions): ApolloServer<RequestContext> {
+export function createApolloServer(options: ApolloOptions): HttpApolloServer {
   const { schema, log, telemetry, limits, persistedQueries } = options;
   const answering = new Answering({ schema, log, telemetry });
   const documents = new ParsedDocuments();
@@ -152,7 +168,7 @@ export function createApolloServer(options: ApolloOptions): ApolloServer<Request
       ApolloServerPluginUsageReportingDisabled(),
     ],
     formatError: answering.format,
-    stringifyResult: printAndEmpty,
+    stringifyResult: (result) => printAndEmpty(result).take("", 0).toString(),
     logger: {
       debug: (message: unknown) => log.debug(String(message)),
       info: (message: unknown) => log.info(String(message)),

@@ -1,63 +1,92 @@
 /**
- * A text that is put together of many short pieces. As a string each piece would be an object of 32 bytes that points to the one
- * before: 260 kB for the series of a page, which garbage collection then walks through.
+ * Texts that are put together of many short pieces, as bytes, one after the other in blocks that they share. As a string each piece would
+ * be an object of 32 bytes that points to the one before: 260 kB for the series of a page, which garbage collection then walks through.
  */
 export class TextBuffer {
-  #bytes = Buffer.allocUnsafeSlow(BYTES);
-  #length = 0;
+  #block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  #view = viewOf(this.#block);
+  /** Where the text under way begins and ends. What stands before it was handed out. */
+  #start = 0;
+  #end = 0;
 
-  /** Begins anew. */
+  /** Begins the text anew. */
   clear(): void {
-    // One text may be very long.
-    if (this.#bytes.length > MAX_KEPT_BYTES) this.#bytes = Buffer.allocUnsafeSlow(BYTES);
-    this.#length = 0;
+    this.#end = this.#start;
   }
 
-  /** UTF-8. */
-  bytes(piece: Uint8Array): void {
-    const end = this.#length + piece.length;
-    if (end > this.#bytes.length) this.#grow(end);
-    this.#bytes.set(piece, this.#length);
-    this.#length = end;
+  /** Eight characters at a time: of such short ones TypedArray.set copies half as many. What it writes behind its end is written over. */
+  piece({ length, words }: TextPiece): void {
+    if (this.#end + words.length * 8 > this.#block.length) this.#makeRoom(words.length * 8);
+    let at = this.#end;
+    for (let word = 0; word < words.length; word++, at += 8) this.#view.setFloat64(at, words[word] ?? 0, true);
+    this.#end += length;
   }
 
   text(piece: string): void {
-    const end = this.#length + piece.length * MAX_BYTES_PER_CHAR;
-    if (end > this.#bytes.length) this.#grow(end);
-    this.#length += this.#bytes.write(piece, this.#length);
+    const needed = piece.length * MAX_BYTES_PER_CHAR;
+    if (this.#end + needed > this.#block.length) this.#makeRoom(needed);
+    this.#end += this.#block.write(piece, this.#end);
   }
 
   /** As `${value}` writes it. */
   number(value: number): void {
     if (!Number.isInteger(value) || value < 0 || value > MAX_INT32) return this.text(`${value}`);
-    let end = this.#length + 1;
-    for (let rest = value; rest >= 10; rest = (rest / 10) | 0) end++;
-    if (end > this.#bytes.length) this.#grow(end);
-    let at = (this.#length = end);
+    let digits = 1;
+    for (let rest = value; rest >= 10; rest = (rest / 10) | 0) digits++;
+    if (this.#end + digits > this.#block.length) this.#makeRoom(digits);
+    let at = (this.#end += digits);
     let rest = value;
     do {
       const tens = (rest / 10) | 0;
-      this.#bytes[--at] = ZERO + rest - tens * 10;
+      this.#block[--at] = ZERO + rest - tens * 10;
       rest = tens;
     } while (rest > 0);
   }
 
-  /** What was written since it was begun, and begins anew. */
-  read(): string {
-    const text = this.#bytes.toString("utf8", 0, this.#length);
-    this.clear();
+  /** What was written since it was begun, and begins the next one. It keeps its block alive: whoever keeps it for long has to copy it. */
+  read(): Uint8Array {
+    const text = this.#block.subarray(this.#start, this.#end);
+    this.#start = this.#end;
+    // A long text's block is its own.
+    if (this.#block.length > BLOCK_BYTES) this.#goOn(BLOCK_BYTES);
     return text;
   }
 
-  #grow(needed: number): void {
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 2));
-    this.#bytes.copy(larger, 0, 0, this.#length);
-    this.#bytes = larger;
+  #makeRoom(bytes: number): void {
+    const needed = this.#end - this.#start + bytes;
+    // Twice as much where one text does not fit into a block, as it may go on.
+    this.#goOn(needed <= BLOCK_BYTES ? BLOCK_BYTES : needed * 2);
+  }
+
+  /** With the text under way, in another block. */
+  #goOn(blockBytes: number): void {
+    const block = Buffer.allocUnsafeSlow(blockBytes);
+    this.#end = this.#block.copy(block, 0, this.#start, this.#end);
+    this.#start = 0;
+    this.#block = block;
+    this.#view = viewOf(block);
   }
 }
 
-const BYTES = 16_384;
-const MAX_KEPT_BYTES = 1_000_000;
+function viewOf({ buffer, byteOffset, byteLength }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
+}
+
+/** A text that is written often: short, of ASCII alone, as no eight characters of it are a NaN, whose bits need not stay as they are. */
+export class TextPiece {
+  readonly length: number;
+  /** Its bytes, eight in each. */
+  readonly words: Float64Array;
+
+  constructor(text: string) {
+    if (!/^[ -~]*$/.test(text)) throw new TypeError("A piece is printable ASCII");
+    this.length = text.length;
+    const bytes = Buffer.from(text.padEnd(Math.ceil(text.length / 8) * 8));
+    this.words = Float64Array.from({ length: bytes.length / 8 }, (_, at) => bytes.readDoubleLE(at * 8));
+  }
+}
+
+const BLOCK_BYTES = 65_536;
 const MAX_BYTES_PER_CHAR = 3;
 const MAX_INT32 = 2 ** 31 - 1;
 const ZERO = 48;

@@ -14,11 +14,10 @@ import {
   Kind,
   type SelectionSetNode,
 } from "graphql";
-import { copyToKeep } from "../copy-to-keep.js";
 import type { EpochMicros } from "../time/instant.js";
 import { JsonText } from "./json-text.js";
 import { DateTimeScalar } from "./scalars.js";
-import { TextBuffer } from "./text-buffer.js";
+import { TextBuffer, TextPiece } from "./text-buffer.js";
 
 type Fragments = Readonly<Record<string, FragmentDefinitionNode | undefined>>;
 
@@ -67,7 +66,7 @@ type LeafPrinter = (value: unknown) => void;
 function leafPrinter(type: GraphQLLeafType): LeafPrinter {
   // Of names alone: nothing in it has to be escaped.
   if (isEnumType(type)) return (value) => out.text(`"${String(type.serialize(value))}"`);
-  if (type === DateTimeScalar) return (value) => out.bytes(quotedInstant(value as EpochMicros));
+  if (type === DateTimeScalar) return (value) => out.piece(quotedInstant(value as EpochMicros));
   return (value) => {
     const serialized = type.serialize(value);
     if (typeof serialized === "number" && Number.isFinite(serialized)) out.number(serialized);
@@ -76,13 +75,13 @@ function leafPrinter(type: GraphQLLeafType): LeafPrinter {
 }
 
 /** Where a series' buckets begin is said once for each campaign of a page: made once, it is found again. */
-const quotedInstants = new Map<EpochMicros, Uint8Array>();
+const quotedInstants = new Map<EpochMicros, TextPiece>();
 const MAX_QUOTED = 5_000;
 
-function quotedInstant(instant: EpochMicros): Uint8Array {
+function quotedInstant(instant: EpochMicros): TextPiece {
   let quoted = quotedInstants.get(instant);
   if (quoted === undefined) {
-    quoted = copyToKeep(Buffer.from(`"${String(DateTimeScalar.serialize(instant))}"`));
+    quoted = new TextPiece(`"${String(DateTimeScalar.serialize(instant))}"`);
     if (quotedInstants.size >= MAX_QUOTED) quotedInstants.clear();
     quotedInstants.set(instant, quoted);
   }
@@ -94,7 +93,7 @@ class TreeCode {
   readonly #leaves: GraphQLLeafType[] = [];
   readonly #statements: string[] = [];
   /** What comes whatever the values are. */
-  readonly parts: Uint8Array[] = [];
+  readonly parts: TextPiece[] = [];
   /** Of the next part. */
   #fixed = "";
   #variables = 0;
@@ -159,7 +158,7 @@ class TreeCode {
   ): void {
     const [count, item] = [this.#variable(), this.#variable()];
     this.#fixed += "[";
-    this.#append(`let ${count} = 0; for (const ${item} of ${values}) { if (${count}++ > 0) out.text(",");`);
+    this.#append(`let ${count} = 0; for (const ${item} of ${values}) { if (${count}++ > 0) ${this.#piece(",")}`);
     this.write(type, item, nodes, field, { countsRows: false });
     this.#append("}");
     if (countsRows) this.#statements.push(`if (${count} > rows) rows = ${count};`);
@@ -193,9 +192,13 @@ class TreeCode {
   }
 
   #flush(): void {
-    if (this.#fixed !== "")
-      this.#statements.push(`out.bytes(parts[${this.parts.push(copyToKeep(Buffer.from(this.#fixed))) - 1}]);`);
+    if (this.#fixed !== "") this.#statements.push(this.#piece(this.#fixed));
     this.#fixed = "";
+  }
+
+  /** Code that writes it. */
+  #piece(text: string): string {
+    return `out.piece(parts[${this.parts.push(new TextPiece(text)) - 1}]);`;
   }
 
   #variable(): string {

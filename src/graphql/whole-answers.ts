@@ -22,8 +22,8 @@ export interface PostedCall {
 
 interface AnswerMade {
   readonly contentType: string;
-  /** Without extensions. */
-  readonly body: string;
+  /** Without extensions. Taken where it is kept. */
+  readonly body: { take(tail: string, replaced: number): string | Buffer };
 }
 
 /** What is known of a call before it is executed. */
@@ -83,9 +83,11 @@ export class WholeAnswers {
       found: isPaid ? kept : null,
       keep: ({ contentType, body: made }) => {
         if (tenant.answerLife.endsAt === 0) return null;
-        const answer = { contentType, body: new KeptBody(Buffer.from(made)), requestedCost: tenant.cost.requested };
+        const bytes = made.take("", 0);
+        const keptBody = new KeptBody(typeof bytes === "string" ? Buffer.from(bytes) : bytes);
+        const answer = { contentType, body: keptBody, requestedCost: tenant.cost.requested };
         this.#cache.set(place, answer, tenant.answerLife.endsAt);
-        return answer.body;
+        return keptBody;
       },
     };
   }

@@ -1,11 +1,11 @@
-import { type ApolloServer, type BaseContext, HeaderMap, type HTTPGraphQLRequest } from "@apollo/server";
+import { HeaderMap, type HTTPGraphQLRequest } from "@apollo/server";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { compressAnswers, sendCompressed } from "./compression.js";
 import { allowCrossOrigin } from "./cross-origin.js";
 import { sendError } from "./error-answer.js";
 
-interface GraphqlRouteOptions<Context extends BaseContext> {
-  readonly server: ApolloServer<Context>;
+interface GraphqlRouteOptions<Context> {
+  readonly server: GraphqlServer<Context>;
   /** Who asks, and what the resolvers work with. A PublicError of it is the answer. */
   readonly contextOf: (request: FastifyRequest) => Promise<Context>;
   /** The origins of other sites whose pages may ask. */
@@ -18,6 +18,19 @@ interface GraphqlRouteOptions<Context extends BaseContext> {
   readonly tell?: (context: Context) => Told | null;
   /** Gives back what the context holds. Called once for each context, when the answer is known, also after a failure. */
   readonly release?: (context: Context) => Promise<void>;
+}
+
+interface GraphqlServer<Context> {
+  answer(
+    call: HTTPGraphQLRequest,
+    context: Context,
+  ): Promise<{ readonly status: number; readonly headers: HeaderMap; readonly body: MadeBody }>;
+}
+
+/** An object, as JSON, without extensions. */
+interface MadeBody {
+  /** Once, with `tail` in place of as many characters at its end. */
+  take(tail: string, replaced: number): string | Buffer;
 }
 
 /** What each answer tells besides the data. */
@@ -46,7 +59,7 @@ interface KeptAnswers<Context> {
   ): Promise<{
     readonly found: KeptAnswer | null;
     /** Returns what it may be sent from; null where it must not be kept. */
-    keep(answer: { readonly contentType: string; readonly body: string }): KeptBody | null;
+    keep(answer: { readonly contentType: string; readonly body: MadeBody }): KeptBody | null;
   } | null>;
 }
 
@@ -58,10 +71,7 @@ const CACHE_CONTROL = "private, no-store";
  * GraphQL over HTTP, by POST with a JSON body and by GET: a thin route, since what it means is Apollo's to say, and so is the
  * guard against forged requests of browsers.
  */
-export function registerGraphql<Context extends BaseContext>(
-  app: FastifyInstance,
-  options: GraphqlRouteOptions<Context>,
-): void {
+export function registerGraphql<Context>(app: FastifyInstance, options: GraphqlRouteOptions<Context>): void {
   app.register(async (scope) => {
     allowCrossOrigin(scope, options.corsOrigins ?? []);
     await compressAnswers(scope);
@@ -99,7 +109,7 @@ export function registerGraphql<Context extends BaseContext>(
   });
 }
 
-async function answer<Context extends BaseContext>(
+async function answer<Context>(
   { server, contextOf, answers, prepare, tell, release }: GraphqlRouteOptions<Context>,
   parse: (request: FastifyRequest) => Promise<unknown>,
   request: FastifyRequest,
@@ -122,26 +132,21 @@ async function answer<Context extends BaseContext>(
       return sendCompressed(reply, bytesOf(body, told?.extensions ?? null));
     }
     const call = graphqlRequestOf(request, await parse(request));
-    const { status, headers, body } = await server.executeHTTPGraphQLRequest({
-      httpGraphQLRequest: prepare === undefined ? call : await prepare(context, call),
-      context: async () => context,
-    });
+    const { status, headers, body } = await server.answer(
+      prepare === undefined ? call : await prepare(context, call),
+      context,
+    );
     for (const [name, value] of headers) reply.header(name, value);
-    // Parts that follow later (@defer, subscriptions) are not in the schema.
-    if (body.kind !== "complete") throw new Error("An answer in parts was not asked for");
     // A refusal is not the answer to anything: not even where the operation was executed before it, as for a type that nobody writes.
     const contentType = headers.get("content-type") ?? "";
-    const kept = (status ?? 200) === 200 ? (place?.keep({ contentType, body: body.string }) ?? null) : null;
+    const kept = status === 200 ? (place?.keep({ contentType, body }) ?? null) : null;
     const told = tell?.(context) ?? null;
     reply
-      .code(status ?? 200)
+      .code(status)
       .headers(told?.headers ?? {})
       .header("cache-control", CACHE_CONTROL);
     const extensions = told?.extensions ?? null;
-    const bytes = kept === null ? answerOf(body.string, extensions) : bytesOf(kept, extensions);
-    // What was waited for holds it, and may be old: with it the text would live until all is collected.
-    body.string = "";
-    return sendCompressed(reply, bytes);
+    return sendCompressed(reply, kept === null ? made(body, extensions) : bytesOf(kept, extensions));
   } finally {
     await release?.(context);
   }
@@ -151,22 +156,8 @@ function bytesOf(body: KeptBody, extensions: string | null): Buffer {
   return extensions === null ? body.plain : body.with(extensions);
 }
 
-/** A text leaves in one piece with its head, where bytes take another; it has to be short, as it is put together by copying. */
-const MAX_TEXT_CHARS = 1_000;
-
-/**
- * An object, given as JSON without extensions, with these. A long one is written into its bytes in two pieces: a text put together of
- * them would be copied twice on its way there, 80 kB of a dashboard each time.
- */
-function answerOf(object: string, extensions: string | null): string | Buffer {
-  const tail = extensions === null ? "\n" : `,"extensions":${extensions}}\n`;
-  const kept = extensions === null ? 0 : "}".length;
-  if (object.length <= MAX_TEXT_CHARS) return object.slice(0, object.length - kept) + tail;
-  const end = Buffer.byteLength(object) - kept;
-  const bytes = Buffer.allocUnsafe(end + Buffer.byteLength(tail));
-  bytes.write(object);
-  bytes.write(tail, end);
-  return bytes;
+function made(body: MadeBody, extensions: string | null): string | Buffer {
+  return extensions === null ? body.take("\n", 0) : body.take(`,"extensions":${extensions}}\n`, "}".length);
 }
 
 function graphqlRequestOf(request: FastifyRequest, body: unknown): HTTPGraphQLRequest {

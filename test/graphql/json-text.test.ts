@@ -15,7 +15,7 @@ const { tree } = fc.letrec<{ tree: Both }>((tie) => ({
     fc
       .oneof(fc.jsonValue({ maxDepth: 1 }), fc.string({ unit: "binary" }))
       .map((plain) => ({ plain, withTexts: plain })),
-    fc.jsonValue().map((plain) => ({ plain, withTexts: new JsonText(JSON.stringify(plain), null) })),
+    fc.jsonValue().map((plain) => ({ plain, withTexts: text(JSON.stringify(plain)) })),
     fc.array(tie("tree"), { maxLength: 4 }).map((items) => ({
       plain: items.map(({ plain }) => plain),
       withTexts: items.map(({ withTexts }) => withTexts),
@@ -31,17 +31,35 @@ test("what holds texts is printed as JSON.stringify prints the same without them
   fc.assert(
     fc.property(tree, ({ plain, withTexts }) => {
       const printed = JSON.stringify({ data: plain });
-      expect(printJson({ data: withTexts })).toBe(printed);
+      expect(printJson({ data: withTexts }).take("", 0).toString()).toBe(printed);
       expect(JSON.stringify({ data: withTexts })).toBe(printed);
     }),
     { numRuns: PROPERTY_RUNS },
   );
 });
 
+test("what is printed ends with what is put in place of its end, whether it holds texts or not, short or long", () => {
+  const long = "é".repeat(2_000);
+  for (const value of [1, long, text("[1]"), [text("1"), long, text(JSON.stringify(long))]]) {
+    const pieces = printJson({ data: value });
+    const whole = pieces.take(',"extensions":{"ü":1}}\n', "}".length).toString();
+    expect(whole).toBe(`${JSON.stringify({ data: value, extensions: { ü: 1 } })}\n`);
+    expect(() => pieces.take("", 0)).toThrow(/taken before/);
+  }
+});
+
 test("after a value that cannot be printed the next one is", () => {
-  const around: unknown[] = [new JsonText("1", null)];
+  const around: unknown[] = [text("1")];
   around.push(around);
   expect(() => printJson(around)).toThrow(/circular/);
-  expect(printJson([new JsonText("[2]", 1), new JsonText("3", null)])).toBe("[[2],3]");
-  expect(JSON.stringify(new JsonText("[2]", 1))).toBe("[2]");
+  expect(
+    printJson([text("[2]"), text("3")])
+      .take("", 0)
+      .toString(),
+  ).toBe("[[2],3]");
+  expect(JSON.stringify(text("[2]"))).toBe("[2]");
 });
+
+function text(json: string): JsonText {
+  return new JsonText(Buffer.from(json), null);
+}

@@ -3,6 +3,7 @@ import { ApolloServerPluginCacheControlDisabled } from "@apollo/server/plugin/di
 import type { FastifyRequest } from "fastify";
 import { expect, onTestFinished, test } from "vitest";
 import { PublicError } from "../../src/errors.js";
+import { askApollo } from "../../src/graphql/apollo-server.js";
 import { registerGraphql } from "../../src/http/graphql-route.js";
 import { testServer } from "./http-fixture.js";
 
@@ -41,7 +42,7 @@ async function graphqlServer(
   onTestFinished(() => server.stop());
   const released: string[] = [];
   registerGraphql(app, {
-    server,
+    server: { answer: (call, context) => askApollo(server, call, context) },
     contextOf: contextOf ?? (async (request) => ({ who: request.headers.authorization ?? "nobody" })),
     release: async (context) => void released.push(context.who),
     ...(answers !== undefined && { answers }),
