@@ -20,13 +20,19 @@ export class SingleFlight<T> {
     const running = this.#running.get(key)?.result;
     if (running !== undefined) return { joined: true, result: this.#join(running, key, work) };
     const flight: Flight<T> = { result: undefined };
-    const result = work().finally(() => {
+    this.#running.set(key, flight);
+    const result = this.#fly(key, flight, work);
+    flight.result = result;
+    return { joined: false, result };
+  }
+
+  async #fly(key: string, flight: Flight<T>, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } finally {
       this.#running.delete(key);
       flight.result = undefined;
-    });
-    flight.result = result;
-    this.#running.set(key, flight);
-    return { joined: false, result };
+    }
   }
 
   async #join(running: Promise<T>, key: string, work: () => Promise<T>): Promise<T> {

@@ -122,8 +122,6 @@ export function beginSnapshot<D extends DatabaseName>(pool: Pool<D>): Promise<Tr
   return pool.begin(WORKER_SNAPSHOT);
 }
 
-const NOTHING = Promise.resolve();
-
 /**
  * A request's reads of one database: a read-only transaction that begins at the first statement and ends with the request.
  * What is asked for at once is sent at once. After a statement has failed, those that were sent behind it and the next ones
@@ -136,7 +134,8 @@ export class TenantReads<D extends DatabaseName> implements Session<D> {
   #transaction: Promise<Transaction<D>> | undefined;
   /** The end of the last transaction that failed: a request has one connection at a time. */
   #failed: Promise<void> | undefined;
-  #last: Promise<unknown> = NOTHING;
+  /** For each statement, when it has ended. They hold nothing of what was read: see docs/decisions/0057. */
+  readonly #ends: Promise<void>[] = [];
   #ended = false;
 
   /** `enter`: waited for before a connection is asked for. */
@@ -148,7 +147,7 @@ export class TenantReads<D extends DatabaseName> implements Session<D> {
 
   run<Row>(statement: Statement<D, Row>): Promise<Row[]> {
     const result = this.#runNow(statement);
-    this.#last = Promise.allSettled([this.#last, result]);
+    this.#ends.push(result.then(nothing, nothing));
     return result;
   }
 
@@ -183,13 +182,14 @@ export class TenantReads<D extends DatabaseName> implements Session<D> {
 
   /** Waits for what is running and gives the connection back. Never throws. */
   async end(): Promise<void> {
-    for (let last; last !== this.#last;) await (last = this.#last);
+    // Others may begin meanwhile.
+    for (const ends of this.#ends) await ends;
     this.#ended = true;
-    // It holds all that was read.
-    this.#last = NOTHING;
     // Nothing was written, so a rollback is as good as a commit and cannot fail the answer.
     const transaction = await this.#transaction?.catch(() => undefined);
     this.#transaction = undefined;
     transaction?.leave();
   }
 }
+
+function nothing(): void {}
