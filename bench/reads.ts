@@ -38,7 +38,7 @@ import type { Scene } from "./scene/scene.js";
 const CONNECTIONS = [16, 64] as const;
 const ROUNDS = 5;
 /** Until then V8 compiles: of 10,000 requests the first thousand take ours 1.9 times and the floor 1.7 times what the last one takes. */
-const WARMING_SECONDS = 6;
+const WARMING_SECONDS = 3;
 /** The same for all: the program's own default. */
 const POOL_SIZE = "10";
 const STATEMENT_TIMEOUT_MS = 10_000;

@@ -4,7 +4,7 @@ export class AbandonedWork extends Error {
 }
 
 interface Flight<T> {
-  /** Let go of once it has come: what a Map has held it may hold for longer (docs/decisions/0057). */
+  /** Emptied when the result is there: a Map may keep alive what was deleted from it (docs/decisions/0057). */
   result: Promise<T> | undefined;
 }
 

@@ -74,7 +74,10 @@ export async function askApollo<Context extends BaseContext>(
   const { status, headers, body } = await apollo.executeHTTPGraphQLRequest(call);
   // Parts that follow later (@defer, subscriptions) are not in the schema.
   if (body.kind !== "complete") throw new Error("An answer in parts was not asked for");
-  return { status: status ?? 200, headers, body: new JsonPieces([body.string], []) };
+  const pieces = new JsonPieces([body.string], []);
+  // What was waited for holds it, and may be old: with it the text would live until all is collected.
+  body.string = "";
+  return { status: status ?? 200, headers, body: pieces };
 }
 
 async function answerKnown(

@@ -47,7 +47,7 @@ export class TextBuffer {
   read(): Uint8Array {
     const text = this.#block.subarray(this.#start, this.#end);
     this.#start = this.#end;
-    // A long text's block is its own.
+    // What comes next would keep a long text's block alive.
     if (this.#block.length > BLOCK_BYTES) this.#goOn(BLOCK_BYTES);
     return text;
   }
@@ -72,7 +72,7 @@ function viewOf({ buffer, byteOffset, byteLength }: Buffer): DataView {
   return new DataView(buffer, byteOffset, byteLength);
 }
 
-/** A text that is written often: short, of ASCII alone, as no eight characters of it are a NaN, whose bits need not stay as they are. */
+/** A short text that is written often. Of ASCII alone: no eight of its characters are a NaN, whose bits need not stay as they are. */
 export class TextPiece {
   readonly length: number;
   /** Its bytes, eight in each. */

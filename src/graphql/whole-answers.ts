@@ -30,7 +30,7 @@ interface AnswerMade {
 export interface WholeAnswerPlace {
   /** The answer, where it is kept and has been paid for. */
   readonly found: WholeAnswer | null;
-  /** Takes the answer, for the next time. Returns what it may be sent from; null where it must not be kept. */
+  /** Takes the answer, for the next time. Returns what it may be sent from; null where it must not be kept: then it was not taken. */
   keep(answer: AnswerMade): KeptBody | null;
 }
 

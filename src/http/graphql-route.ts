@@ -58,7 +58,7 @@ interface KeptAnswers<Context> {
     call: { readonly accept: string; readonly body: Buffer },
   ): Promise<{
     readonly found: KeptAnswer | null;
-    /** Returns what it may be sent from; null where it must not be kept. */
+    /** Returns what it may be sent from; null where it must not be kept: then it was not taken. */
     keep(answer: { readonly contentType: string; readonly body: MadeBody }): KeptBody | null;
   } | null>;
 }
