@@ -4,18 +4,18 @@ import { randomUUID } from "node:crypto";
 /** A part of an answer as it is printed. */
 export class JsonText {
   /** UTF-8. */
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
   /** Of a list how many it holds, of an object how many the longest of the lists right below it holds; null where there is no list. */
   readonly rows: number | null;
 
-  constructor(bytes: Uint8Array, rows: number | null) {
+  constructor(bytes: Buffer, rows: number | null) {
     this.bytes = bytes;
     this.rows = rows;
   }
 
   /** For whoever prints it without printJson, or while that goes on. */
   toJSON(): unknown {
-    if (printed === null) return JSON.parse(Buffer.from(this.bytes).toString());
+    if (printed === null) return JSON.parse(this.bytes.toString());
     printed.push(this.bytes);
     return PLACE;
   }

@@ -44,7 +44,7 @@ export class TextBuffer {
   }
 
   /** What was written since it was begun, and begins the next one. It keeps its block alive: whoever keeps it for long has to copy it. */
-  read(): Uint8Array {
+  read(): Buffer {
     const text = this.#block.subarray(this.#start, this.#end);
     this.#start = this.#end;
     // What comes next would keep a long text's block alive.

@@ -13,6 +13,7 @@ import { placeOf } from "../cache/cache-key.js";
 import { KeptBody } from "../cache/kept-body.js";
 import { growingLru } from "../growing-lru.js";
 import type { RequestContext } from "./context.js";
+import type { JsonPieces } from "./json-text.js";
 
 /** What was posted, and the head that bears on the answer. */
 export interface PostedCall {
@@ -23,7 +24,7 @@ export interface PostedCall {
 interface AnswerMade {
   readonly contentType: string;
   /** Without extensions. Taken where it is kept. */
-  readonly body: { take(tail: string, replaced: number): string | Buffer };
+  readonly body: Pick<JsonPieces, "take">;
 }
 
 /** What is known of a call before it is executed. */
