@@ -1,6 +1,6 @@
 import { HeaderMap, type HTTPGraphQLRequest } from "@apollo/server";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { compressAnswers, sendCompressed } from "./compression.js";
+import { sendCompressed } from "./compression.js";
 import { allowCrossOrigin } from "./cross-origin.js";
 import { sendError } from "./error-answer.js";
 
@@ -74,7 +74,6 @@ const CACHE_CONTROL = "private, no-store";
 export function registerGraphql<Context>(app: FastifyInstance, options: GraphqlRouteOptions<Context>): void {
   app.register(async (scope) => {
     allowCrossOrigin(scope, options.corsOrigins ?? []);
-    await compressAnswers(scope);
     // What a browser sends across origins without asking first must not become a mutation.
     scope.removeContentTypeParser("text/plain");
     // As bytes: what is answered from the kept answers is never parsed.
@@ -129,7 +128,7 @@ async function answer<Context>(
         .headers(told?.headers ?? {})
         .header("cache-control", CACHE_CONTROL)
         .type(contentType);
-      return sendCompressed(reply, bytesOf(body, told?.extensions ?? null));
+      return sendCompressed(reply, bytesOf(body, told?.extensions ?? null), { isKept: true });
     }
     const call = graphqlRequestOf(request, await parse(request));
     const { status, headers, body } = await server.answer(
@@ -146,7 +145,8 @@ async function answer<Context>(
       .headers(told?.headers ?? {})
       .header("cache-control", CACHE_CONTROL);
     const extensions = told?.extensions ?? null;
-    return sendCompressed(reply, kept === null ? made(body, extensions) : bytesOf(kept, extensions));
+    const sent = kept === null ? made(body, extensions) : bytesOf(kept, extensions);
+    return sendCompressed(reply, sent, { isKept: kept !== null });
   } finally {
     await release?.(context);
   }
