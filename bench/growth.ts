@@ -23,7 +23,7 @@ import { instantFromMillis } from "../src/time/instant.js";
 const DAY_MS = 86_400_000;
 const MILLION = 1_000_000;
 const MESSAGES_PER_CAMPAIGN = 20_000;
-const ROUNDS = 7;
+const ROUNDS = 5;
 const MAX_GROWTH = { atMost: 1.15 };
 /**
  * Every tenant is asked so often before anything is measured. None is new to the server then, nor are its pages to PostgreSQL's backends:

@@ -44,7 +44,7 @@ export async function measureWholePath(scene: Scene): Promise<Row[]> {
     {
       ours: async () => {
         await scene.whenNobodyVacuums();
-        return sendEvents(scene, { ...load, seconds: scene.full ? 60 : 5, applied: keptUp }, pids);
+        return sendEvents(scene, { ...load, seconds: scene.full ? 60 : 4, applied: keptUp }, pids);
       },
       tables: async () => {
         await scene.whenNobodyVacuums();
@@ -80,7 +80,7 @@ interface TablesAlone {
 /** The same number of batches in flight as a worker has, with nothing around them. */
 async function tablesAlone(scene: Scene, eventsUrl: string, postgres: number): Promise<TablesAlone> {
   const peer = new URL("../peers/event-tables.ts", import.meta.url).pathname;
-  const env = { DATABASE_URL: eventsUrl, SECONDS: scene.full ? "15" : "4" };
+  const env = { DATABASE_URL: eventsUrl, SECONDS: scene.full ? "15" : "3" };
   const before = cpuSeconds([postgres]);
   const {
     events,
