@@ -44,10 +44,11 @@ export function sendCompressed(
   if (encoding === null) return reply.send(answer);
   const vary = reply.getHeader("vary");
   reply.header("vary", vary === undefined ? "accept-encoding" : `${String(vary)}, accept-encoding`);
-  reply.header("content-encoding", encoding);
   const bytes = typeof answer === "string" ? Buffer.from(answer) : answer;
   const compressed = isKept ? compressedOnce(bytes, encoding) : compress(bytes, encoding);
-  return compressed instanceof Promise ? compressed.then((body) => reply.send(body)) : reply.send(compressed);
+  // An error that is told in its place is not compressed.
+  const send = (body: Buffer): FastifyReply => reply.header("content-encoding", encoding).send(body);
+  return compressed instanceof Promise ? compressed.then(send) : send(compressed);
 }
 
 function compress(bytes: Buffer, encoding: Encoding): Buffer | Promise<Buffer> {
