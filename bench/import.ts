@@ -27,7 +27,7 @@ export const importing: Benchmark = {
   name: "import",
   about: "a file of events until all are durable, against COPY into the tables",
   async run(scene) {
-    const events = scene.full ? 1_000_000 : 200_000;
+    const events = scene.full ? 1_000_000 : 100_000;
     const file = path.join(scene.folder, "events.ndjson");
     await promisify(execFile)(process.execPath, [
       path.join(import.meta.dirname, "make-events.ts"),
