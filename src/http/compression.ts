@@ -6,13 +6,13 @@ import { copyToKeep } from "../copy-to-keep.js";
 
 /** Below this the packets are as many, and the time is lost. */
 const MIN_BYTES = 1_400;
-/** What is compressed at once, in a millisecond or two; larger answers go to another thread, which takes half as long again. */
+/** What is compressed at once, in a millisecond or two; larger answers go to another thread, which costs more in all. */
 const MAX_BYTES_AT_ONCE = 262_144;
 
 type Encoding = "br" | "gzip";
-/** The first is taken by who likes both as much. */
+/** The first is preferred where the client has no preference. */
 const ENCODINGS: Encoding[] = ["br", "gzip"];
-/** A window of 2^18 bytes: one of Brotli's usual 2^22 makes no answer smaller, and its memory takes longer to get than to fill. */
+/** A window of 2^18 bytes: Brotli's usual 2^22 makes answers no smaller, and getting its memory takes longer than compressing. */
 const BROTLI = { params: { [constants.BROTLI_PARAM_QUALITY]: 4, [constants.BROTLI_PARAM_LGWIN]: 18 } };
 
 const atOnce: Record<Encoding, (bytes: Buffer) => Buffer> = {
@@ -30,7 +30,7 @@ const inThread: Record<Encoding, (bytes: Buffer) => Promise<Buffer>> = {
 /**
  * Sends the answer, compressed where that is worth it and the client asks for it. `isKept`: the very same bytes may be sent again.
  * Then what they became is remembered with them, which is cheaper than to send them as they are (20 kB: 70 µs of CPU a call against
- * 110) and takes about a quarter of their memory more.
+ * 110) and takes about a quarter of their memory more. Bodies of requests are not decompressed: a small one could become a large one.
  */
 export function sendCompressed(
   reply: FastifyReply,
@@ -39,16 +39,16 @@ export function sendCompressed(
 ): FastifyReply | Promise<FastifyReply> {
   const accepted = reply.request.headers["accept-encoding"];
   if (accepted === undefined || Buffer.byteLength(answer) < MIN_BYTES) return reply.send(answer);
-  // Names of encodings are in any case (RFC 9110, 8.4.1).
-  const encoding = negotiate(accepted.toLowerCase(), ENCODINGS);
+  // In any case, and x-gzip is gzip (RFC 9110, 8.4.1). Who takes anything gets what everybody knows, and may have refused Brotli beside it.
+  const encoding = negotiate(accepted.toLowerCase().replace(/\*|x-gzip/g, "gzip"), ENCODINGS);
   if (encoding === null) return reply.send(answer);
   const vary = reply.getHeader("vary");
   reply.header("vary", vary === undefined ? "accept-encoding" : `${String(vary)}, accept-encoding`);
   const bytes = typeof answer === "string" ? Buffer.from(answer) : answer;
   const compressed = isKept ? compressedOnce(bytes, encoding) : compress(bytes, encoding);
-  // An error that is told in its place is not compressed.
   const send = (body: Buffer): FastifyReply => reply.header("content-encoding", encoding).send(body);
-  return compressed instanceof Promise ? compressed.then(send) : send(compressed);
+  // Where no memory could be had for it, as it is.
+  return compressed instanceof Promise ? compressed.then(send, () => reply.send(answer)) : send(compressed);
 }
 
 function compress(bytes: Buffer, encoding: Encoding): Buffer | Promise<Buffer> {

@@ -70,6 +70,9 @@ test.each([
   ["gzip, deflate, br, zstd", "br"],
   ["gzip;q=1.0, br;q=0.5", "gzip"],
   ["GZIP", "gzip"],
+  ["x-gzip", "gzip"],
+  ["*", "gzip"],
+  ["br;q=0, *", "gzip"],
 ])("a client that takes %s gets the same answer in %s", async (accepted, encoding) => {
   for (const [body, leastBytes] of [
     [LARGE, 1_400],
