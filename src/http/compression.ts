@@ -55,17 +55,14 @@ function compress(bytes: Buffer, encoding: Encoding): Buffer | Promise<Buffer> {
   return (bytes.length <= MAX_BYTES_AT_ONCE ? atOnce : inThread)[encoding](bytes);
 }
 
-/** What came of bytes, for as long as somebody else keeps them. */
-const known = new WeakMap<Buffer, Partial<Record<Encoding, Buffer>>>();
+/** What comes of bytes, for as long as somebody else keeps them. */
+const known = new WeakMap<Buffer, Partial<Record<Encoding, Buffer | Promise<Buffer>>>>();
 
 function compressedOnce(bytes: Buffer, encoding: Encoding): Buffer | Promise<Buffer> {
-  const before = known.get(bytes)?.[encoding];
+  let forms = known.get(bytes);
+  if (forms === undefined) known.set(bytes, (forms = {}));
+  const before = forms[encoding];
   if (before !== undefined) return before;
-  const remember = (compressed: Buffer): Buffer => {
-    const copy = copyToKeep(compressed);
-    known.set(bytes, { ...known.get(bytes), [encoding]: copy });
-    return copy;
-  };
   const compressed = compress(bytes, encoding);
-  return compressed instanceof Promise ? compressed.then(remember) : remember(compressed);
+  return (forms[encoding] = compressed instanceof Promise ? compressed.then(copyToKeep) : copyToKeep(compressed));
 }

@@ -29,7 +29,7 @@ function sumOf(name: string, lines: string): number {
 
 // A function that is assigned to a property, or a getter written into an object, is old from the beginning, and as long as it is not
 // collected everything that it can see lives on (docs/decisions/0051). So does what a small Map has held (0057).
-test("of what a request allocates hardly anything outlives it among the old objects", async () => {
+test("of what a request allocates nothing outlives it among the old objects", async () => {
   const product = await startProduct();
   onTestFinished(() => product.stop());
   const { key } = await product.createTenant();
@@ -68,7 +68,8 @@ test("of what a request allocates hardly anything outlives it among the old obje
   const ask = async (): Promise<void> => {
     const response = await fetch(`${server.url}/graphql`, {
       method: "POST",
-      headers: { "content-type": "application/json", authorization: `Bearer ${key}` },
+      // zlib has streams behind its functions, which have functions of their own: four times as much would outlive the request.
+      headers: { "content-type": "application/json", authorization: `Bearer ${key}`, "accept-encoding": "identity" },
       body: JSON.stringify({ query }),
     });
     expect((await response.text()).length).toBeGreaterThan(50_000);
@@ -79,5 +80,5 @@ test("of what a request allocates hardly anything outlives it among the old obje
   const lines = server.output().slice(before);
   const allocated = sumOf("allocated", lines);
   expect(allocated).toBeGreaterThan(REQUESTS * 100_000);
-  expect(sumOf("promoted", lines)).toBeLessThan(0.01 * allocated);
+  expect(sumOf("promoted", lines)).toBeLessThan(0.005 * allocated);
 });
