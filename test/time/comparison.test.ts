@@ -160,6 +160,8 @@ describe("PREVIOUS_YEAR", () => {
     ],
     ["a midnight that came twice", "America/Havana", "2025-11-03T05:00Z", "2024-11-03T04:00Z"],
     ["a day that was left out", "Pacific/Apia", "2012-12-30T03:00Z", "2011-12-30T10:00Z"],
+    // In Casey the clock went from 00:01 to 03:01 on 3 October 2021, at 16:01Z.
+    ["a quarter-hour that a jump at 00:01 left out", "Antarctica/Casey", "2022-10-02T13:15Z", "2021-10-02T16:01Z"],
     ["Lord Howe's half-hour", "Australia/Lord_Howe", "2026-10-04T15:15Z", "2025-10-04T15:30Z"],
   ])("%s (%s, %s)", (_, zone, from, expected) => {
     const day = localDayNumber(at(from), zoneOf(zone));

@@ -195,14 +195,22 @@ describe.each([
   });
 });
 
-/** The first instant at which the clock reads this or more, by PostgreSQL. */
+/**
+ * The first instant at which the clock reads this or more, by PostgreSQL: a quarter-hour, or a minute before it where the clock
+ * jumped over what was asked for, which Casey's did at 00:01.
+ */
 async function firstAt(wallClock: string, zone: TimeZoneId): Promise<number> {
   const [row] = await postgres.query<{ first: string }>(
     `select ${microsOf("min(moment)")} as first
-     from generate_series(
-       ($1::timestamp at time zone 'UTC') - interval '2 days', ($1::timestamp at time zone 'UTC') + interval '2 days',
-       interval '15 minutes'
-     ) as moment
+     from (
+       select min(moment) as quarter
+       from generate_series(
+         ($1::timestamp at time zone 'UTC') - interval '2 days', ($1::timestamp at time zone 'UTC') + interval '2 days',
+         interval '15 minutes'
+       ) as moment
+       where moment at time zone $2 >= $1::timestamp
+     ) as reached,
+       lateral generate_series(quarter - interval '14 minutes', quarter, interval '1 minute') as moment
      where moment at time zone $2 >= $1::timestamp`,
     [wallClock, zone],
   );
