@@ -32,7 +32,7 @@ const DAY_MS = 86_400_000;
 const MONTHS = 18;
 const PAGE = 10_000;
 const ROUNDS = 9;
-const REQUESTS_A_ROUND = 100;
+const REQUESTS_A_ROUND = 50;
 const OFFSETS_A_ROUND = 1;
 
 const NODES = "nodes { id type occurredAt recipient eventId } pageInfo { hasNextPage endCursor }";

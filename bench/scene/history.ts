@@ -11,7 +11,7 @@ import { createHash } from "node:crypto";
 import type { Client } from "pg";
 import { type CampaignId, uuidOfHex } from "../../src/ids.js";
 import { copyRollups } from "./copied-rollups.js";
-import { EVENT_KINDS, messagesOf } from "./event-kinds.js";
+import { EVENT_KINDS, type EventKind, messagesOf } from "./event-kinds.js";
 import type { DatabasePair, Scene } from "./scene.js";
 import type { BenchTenant } from "./tenant.js";
 import { withClient } from "./with-client.js";
@@ -48,13 +48,19 @@ export async function fillHistory(
   const campaigns = campaignsOf(tenant, plan);
   const [template, ...others] = campaigns;
   if (template === undefined) throw new Error("A history has a campaign at least");
-  await withClient(databases.eventsUrl, async (client) => {
-    await client.query("set maintenance_work_mem = '512MB'; set work_mem = '256MB'; set synchronous_commit = off");
+  const history = { tenantId: tenant.id, campaigns, messagesPerCampaign: plan.messagesPerCampaign };
+  await fillingClient(databases.eventsUrl, async (client) => {
     await addIdentities(client, tenant.id, campaigns);
     await addRecipients(client, tenant.id, plan.messagesPerCampaign);
-    await withoutIndexes(client, () => addEvents(client, tenant.id, campaigns, plan));
-    await client.query("vacuum (analyze)");
+    await addLinks(client, tenant.id, campaigns);
+    await addPartitions(client, campaigns);
   });
+  await Promise.all(
+    [...Map.groupBy(EVENT_KINDS, ({ table }) => table)].map(([table, kinds]) =>
+      fillingClient(databases.eventsUrl, (client) => fillTable(client, table, kinds, history)),
+    ),
+  );
+  await withClient(databases.eventsUrl, (client) => client.query("vacuum (analyze)"));
   await withClient(databases.metricsUrl, (client) => addCampaigns(client, tenant.id, campaigns));
   await scene.command(databases, ["rebuild", "--tenant", tenant.slug, "--campaign", template.externalId]);
   await withClient(databases.metricsUrl, async (client) => {
@@ -64,7 +70,8 @@ export async function fillHistory(
   return campaigns;
 }
 
-function campaignsOf({ slug }: Pick<BenchTenant, "slug">, plan: HistoryPlan): HistoryCampaign[] {
+/** The campaigns that a plan makes for a tenant, the newest first. */
+export function campaignsOf({ slug }: Pick<BenchTenant, "slug">, plan: HistoryPlan): HistoryCampaign[] {
   const { groups, campaignsPerGroup, firstGroup = 0, end } = plan;
   return Array.from({ length: groups * campaignsPerGroup }, (_, place) => {
     const earlier = Math.floor(place / campaignsPerGroup);
@@ -105,6 +112,14 @@ function columnsOf(campaigns: readonly HistoryCampaign[]): [string[], string[], 
   ];
 }
 
+/** A connection for large writes that nobody waits for. */
+function fillingClient(url: string, work: (client: Client) => Promise<void>): Promise<void> {
+  return withClient(url, async (client) => {
+    await client.query("set maintenance_work_mem = '512MB'; set work_mem = '256MB'; set synchronous_commit = off");
+    await work(client);
+  });
+}
+
 /** The key of the reader of a number. */
 const keyOf = (reader: string) => `md5($1::text || ${reader})::uuid`;
 
@@ -118,32 +133,52 @@ async function addRecipients(client: Client, tenantId: string, count: number): P
   );
 }
 
+async function addLinks(client: Client, tenantId: string, campaigns: readonly HistoryCampaign[]): Promise<void> {
+  const [ids] = columnsOf(campaigns);
+  await client.query(
+    `insert into campaign_links (tenant_id, campaign_id, link_key, url)
+     select $1::uuid, campaign_id, left(encode(sha256(convert_to(url, 'UTF8')), 'hex'), 32)::uuid, url
+     from unnest($2::uuid[]) as campaign_id
+     cross join (select 'https://example.org/' || number as url from generate_series(0, 6) as number) as link`,
+    [tenantId, ids],
+  );
+}
+
+async function addPartitions(client: Client, campaigns: readonly HistoryCampaign[]): Promise<void> {
+  for (const sendTime of new Set(campaigns.map(({ sentAt }) => sentAt.getTime()))) {
+    for (const moment of monthsOf(sendTime)) await client.query("select ensure_event_partitions($1)", [moment]);
+  }
+}
+
+interface History {
+  readonly tenantId: string;
+  readonly campaigns: readonly HistoryCampaign[];
+  readonly messagesPerCampaign: number;
+}
+
 /** Building an index over what is there takes a fraction of what keeping it up takes. */
-async function withoutIndexes(client: Client, work: () => Promise<void>): Promise<void> {
+async function fillTable(client: Client, table: string, kinds: readonly EventKind[], history: History): Promise<void> {
   const { rows } = await client.query<{ name: string; definition: string }>(
     `select indexrelid::regclass::text as name, pg_get_indexdef(indexrelid) as definition
-     from pg_index
-     join pg_class as parent on parent.oid = indrelid
-     where parent.relkind = 'p' and parent.relname in (${EVENT_KINDS.map(({ table }) => `'${table}'`).join(", ")})`,
+     from pg_index where indrelid = $1::regclass`,
+    [table],
   );
   for (const { name } of rows) await client.query(`drop index ${name}`);
-  await work();
+  await addEvents(client, kinds, history);
   for (const { definition } of rows) await client.query(definition.replace(" ON ONLY ", " ON "));
 }
 
-/** Group by group, the oldest first, and each table by time: as they lie on the disk when they come in as they happen. */
+/** Group by group, the oldest first, and by time: as they lie on the disk when they come in as they happen. */
 async function addEvents(
   client: Client,
-  tenantId: string,
-  campaigns: readonly HistoryCampaign[],
-  { messagesPerCampaign }: HistoryPlan,
+  kinds: readonly EventKind[],
+  { tenantId, campaigns, messagesPerCampaign }: History,
 ): Promise<void> {
   const groups = [...Map.groupBy(campaigns, ({ daysEarlier }) => daysEarlier)].toReversed();
   for (const [, group] of groups) {
     const [ids, , sentAt] = columnsOf(group);
     const values = [tenantId, ids, sentAt, messagesPerCampaign];
-    for (const moment of monthsOf(sentAt[0])) await client.query("select ensure_event_partitions($1)", [moment]);
-    for (const kind of EVENT_KINDS) {
+    for (const kind of kinds) {
       const { table, details } = kind;
       const columns = ["tenant_id, id, event_id, campaign_id, recipient_key", "occurred_at, received_at, receipt_id"];
       const common = ["$1::uuid, gen_random_uuid(), 'bench-' || place, campaign_id", keyOf("place")];
@@ -157,18 +192,9 @@ async function addEvents(
       );
     }
   }
-  const [ids] = columnsOf(campaigns);
-  await client.query(
-    `insert into campaign_links (tenant_id, campaign_id, link_key, url)
-     select $1::uuid, campaign_id, left(encode(sha256(convert_to(url, 'UTF8')), 'hex'), 32)::uuid, url
-     from unnest($2::uuid[]) as campaign_id
-     cross join (select 'https://example.org/' || number as url from generate_series(0, 6) as number) as link`,
-    [tenantId, ids],
-  );
 }
 
-/** A moment in each month that a group's events lie in. */
-function monthsOf(sentAt: Date | undefined): Date[] {
-  if (sentAt === undefined) return [];
-  return [sentAt, new Date(sentAt.getTime() + GROUP_DAYS * DAY_MS)];
+/** A moment in each month that a campaign's events lie in. */
+function monthsOf(sendTime: number): Date[] {
+  return [new Date(sendTime), new Date(sendTime + GROUP_DAYS * DAY_MS)];
 }
