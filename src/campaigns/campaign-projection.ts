@@ -81,9 +81,11 @@ export async function projectCampaigns(
     rows.set(campaignId, { ...row, first_sent_at: sentAt });
   }
   if (rows.size === 0) return;
-  await session.run(upsert(JSON.stringify([...rows.values()])));
   const told = [...rows.values()].filter((row) => row.told);
-  if (told.length > 0) await session.run(fillAwaited(JSON.stringify(told)));
+  await Promise.all([
+    session.run(upsert(JSON.stringify([...rows.values()]))),
+    told.length > 0 && session.run(fillAwaited(JSON.stringify(told))),
+  ]);
 }
 
 function rowOf(tenantId: TenantId, identity: CampaignIdentity) {

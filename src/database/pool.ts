@@ -28,6 +28,7 @@ export interface PoolOptions<D extends DatabaseName> {
   /** Off behind a pooler that cannot keep prepared statements in transaction mode. */
   readonly preparedStatements: boolean;
   readonly log: Logger;
+  /** Called for each statement that was run, with how long it took from when it was sent or those ahead of it were answered. */
   readonly onStatement?: (name: string, seconds: number, failed: boolean) => void;
 }
 
@@ -95,10 +96,7 @@ export class Pool<D extends DatabaseName> {
    */
   async runAlone<Row>(preamble: Preamble, statement: Statement<D, Row>): Promise<Row[]> {
     const transaction = await this.begin(preamble);
-    const [ran, committed] = await Promise.allSettled([transaction.run(statement), transaction.commit()]);
-    if (ran.status === "fulfilled" && committed.status === "fulfilled") return ran.value;
-    await transaction.rollback();
-    throw ran.status === "rejected" ? ran.reason : (committed as PromiseRejectedResult).reason;
+    return transaction.runAndCommit(statement);
   }
 
   /** A transaction that the caller ends, exactly once, by commit() or rollback(). What fails of the preamble fails what is run in it. */
@@ -124,10 +122,14 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
   #unanswered = 0;
   /** Runs while there are any: since the first of them was sent, or the one ahead of it was answered. */
   #silence: NodeJS.Timeout | undefined;
+  /** When the last answer came: whatever was sent before that begins then. */
+  #answeredAt = 0;
   /** The first error: PostgreSQL refuses whatever was sent after that, and says no more than that it does. */
   #failure: Error | undefined;
   /** A statement was given up: nothing sent after it would get an answer either. */
   #isSilent = false;
+  /** A commit or a rollback was sent: what came behind it would be in no transaction, as nobody in particular. */
+  #isEnding = false;
   /** The connection was given back: it is somebody else's. */
   #hasEnded = false;
 
@@ -140,9 +142,8 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
   }
 
   async run<Row>(statement: Statement<D, Row>): Promise<Row[]> {
-    const started = performance.now();
-    let failed = true;
     try {
+      if (this.#isEnding) throw new Error("The transaction has ended");
       const values = statement.values as unknown[];
       const [, result] = await Promise.all([
         this.#begun,
@@ -153,18 +154,27 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
           statement.name,
         ),
       ]);
-      failed = false;
       return result.rows;
     } catch (thrown) {
       const error = driverErrorOf(thrown);
       if (error instanceof Error && !("statement" in error)) Object.assign(error, { statement: statement.name });
       throw error;
-    } finally {
-      this.#options.onStatement?.(statement.name, (performance.now() - started) / 1000, failed);
     }
   }
 
+  /**
+   * The last statement, and the commit with it; ends the transaction also where it throws. Nothing may have been written before:
+   * a statement that cannot be sent does not keep the commit from being sent.
+   */
+  async runAndCommit<Row>(statement: Statement<D, Row>): Promise<Row[]> {
+    const [ran, committed] = await Promise.allSettled([this.run(statement), this.commit()]);
+    if (ran.status === "fulfilled" && committed.status === "fulfilled") return ran.value;
+    await this.rollback();
+    throw ran.status === "rejected" ? ran.reason : (committed as PromiseRejectedResult).reason;
+  }
+
   async commit(): Promise<void> {
+    this.#isEnding = true;
     try {
       await Promise.all([this.#begun, this.#send({ text: "commit" })]);
     } catch (error) {
@@ -179,6 +189,7 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
    */
   async rollback(): Promise<void> {
     if (this.#hasEnded) return;
+    this.#isEnding = true;
     if (this.#isSilent) {
       this.#giveBack(true);
       return;
@@ -197,6 +208,7 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
    */
   leave(): void {
     if (this.#hasEnded) return;
+    this.#isEnding = true;
     this.#send({ text: "rollback" }).catch(() => undefined);
     this.#giveBack();
   }
@@ -217,6 +229,7 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
     stream.cork();
     process.nextTick(() => stream.uncork());
     this.#awaitAnswer();
+    const sentAt = performance.now();
     return new Promise((resolve, reject) => {
       let isAnswered = false;
       const onAnswer: OnAnswer = (error, result) => {
@@ -224,9 +237,16 @@ export class Transaction<D extends DatabaseName> implements Session<D> {
         if (isAnswered) return;
         isAnswered = true;
         this.#noteAnswer();
+        const startedAt = Math.max(sentAt, this.#answeredAt);
+        this.#answeredAt = performance.now();
         // Null where all went well.
-        if (error) reject(this.#causeOf(error, statement));
-        else resolve(result as QueryResult<Row>);
+        const cause = error ? this.#causeOf(error, statement) : null;
+        // What was refused for another one's failure did not run.
+        if (statement !== undefined && cause === (error ?? null)) {
+          this.#options.onStatement?.(statement, (this.#answeredAt - startedAt) / 1000, cause !== null);
+        }
+        if (cause === null) resolve(result as QueryResult<Row>);
+        else reject(cause);
       };
       this.#client.query(queryOf(query, onAnswer));
     });

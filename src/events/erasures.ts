@@ -65,10 +65,10 @@ export class ErasedRecipients {
   ): Promise<readonly Received[]> {
     const tenants = [...new Set(items.map(({ tenantId }) => tenantId))].toSorted();
     if (tenants.length === 0) return items;
-    // A statement of its own: one that waited for the lock would see what was before.
-    await session.run(lockShared(tenants));
     const numbers = tenants.map((tenantId) => this.#tenants.get(tenantId)?.number ?? 0);
-    for (const row of await session.run(findLater(tenants, numbers))) {
+    // Two statements: one that waited for the lock would see what was before.
+    const [, later] = await Promise.all([session.run(lockShared(tenants)), session.run(findLater(tenants, numbers))]);
+    for (const row of later) {
       let known = this.#tenants.get(row.tenant_id);
       if (known === undefined) this.#tenants.set(row.tenant_id, (known = { number: 0, keys: new Set() }));
       known.keys.add(row.recipient_key);

@@ -19,21 +19,22 @@ import { projectCampaigns } from "../campaigns/campaign-projection.js";
 import type { IdentityChange } from "../campaigns/campaign-identities.js";
 import { isDatabaseAway, wasRolledBack } from "../database/database-away.js";
 import type { Pool, Session, Transaction } from "../database/pool.js";
+import { runInOrder } from "../database/run-in-order.js";
 import { defineStatement, type Statement } from "../database/statement.js";
 import { claimAgain, claimMessages, OUTBOX_FORMAT, removeMessages, type StoredMessage } from "../events/outbox.js";
 import type { TenantId } from "../ids.js";
 import type { Logger } from "../observability/logger.js";
 import { SparseWarnings } from "../observability/sparse-warnings.js";
 import { definePortion, deleteInPortions, type PortionOptions } from "../tenancy/delete-in-portions.js";
-import { moveTenantVersions } from "../tenancy/tenant-version.js";
-import { beginAsWorker, writeAsWorker } from "../tenancy/transactions.js";
+import { tenantVersionsMoved } from "../tenancy/tenant-version.js";
+import { beginAsWorker, runAsWorker, writeAsWorker } from "../tenancy/transactions.js";
 import { type EpochMicros, formatInstant } from "../time/instant.js";
 import type { TimeZoneId } from "../time/time-zone.js";
 import { WorkLoop } from "../work-loop.js";
 import { holdProjectorLock } from "./projector-lock.js";
 import { RollupChanges } from "./rollup-changes.js";
 import type { RollupPayload } from "./rollup-message.js";
-import { addToRollup } from "./rollup-tables.js";
+import { additionsTo } from "./rollup-tables.js";
 import { SetAside } from "./set-aside.js";
 
 export interface ProjectorOptions {
@@ -146,7 +147,7 @@ export class Projector {
   async #step(): Promise<boolean> {
     const { tenantIds, messageIds } = this.#setAside.read();
     const waiting = findWaiting(tenantIds, messageIds);
-    const [peeked] = await writeAsWorker(this.#options.events, (session) => session.run(waiting));
+    const [peeked] = await runAsWorker(this.#options.events, waiting);
     if (peeked?.waiting !== true) return false;
     return this.#attempt(claimMessages(MAX_MESSAGES, tenantIds, messageIds));
   }
@@ -182,13 +183,12 @@ export class Projector {
         throw isDatabaseAway(error) || wasRolledBack(error) ? error : new Inapplicable(messages, error);
       });
       await projection.commit();
-      await reading.run(
+      await reading.runAndCommit(
         removeMessages(
           messages.map((message) => message.lane),
           messages.map((message) => message.id),
         ),
       );
-      await reading.commit();
       return messages;
     } catch (error) {
       await reading.rollback();
@@ -228,14 +228,15 @@ async function applyMessages(
 ): Promise<void> {
   if (messages.length === 0) return;
   const ids = messages.map(({ tenant_id, id }) => ({ tenant_id, id }));
-  const fresh = new Set(
-    (await session.run(rememberApplied(JSON.stringify(ids), formatInstant(now)))).map((row) => row.id),
-  );
+  const [remembered, tenants] = await Promise.all([
+    session.run(rememberApplied(JSON.stringify(ids), formatInstant(now))),
+    session.run(findZones([...new Set(messages.map((message) => message.tenant_id))])),
+  ]);
+  const fresh = new Set(remembered.map((row) => row.id));
   const news = messages.filter((message) => fresh.has(message.id));
   if (news.length === 0) return;
-  const tenantIds = [...new Set(news.map((message) => message.tenant_id))];
   const zones = new Map(
-    (await session.run(findZones(tenantIds))).map(({ id, rollup_time_zone: current, next_rollup_time_zone: next }) => [
+    tenants.map(({ id, rollup_time_zone: current, next_rollup_time_zone: next }) => [
       id,
       next === null ? [current] : [current, next],
     ]),
@@ -246,22 +247,28 @@ async function applyMessages(
     if (zonesOfTenant === undefined) throw new Error(`Tenant ${tenantId} has messages and does not exist`);
     if (payload.rollup !== undefined) changes.add(tenantId, zonesOfTenant, payload.rollup);
   }
-  await projectCampaigns(session, {
-    identities: news.flatMap(({ tenant_id: tenantId, payload: { campaign: identity } }) =>
-      identity === undefined ? [] : [{ tenantId, identity }],
+  await Promise.all([
+    projectCampaigns(session, {
+      identities: news.flatMap(({ tenant_id: tenantId, payload: { campaign: identity } }) =>
+        identity === undefined ? [] : [{ tenantId, identity }],
+      ),
+      firstSent: news.flatMap(({ tenant_id: tenantId, payload }) =>
+        (payload.rollup?.firstSent ?? []).map(([campaignId, at]) => ({ tenantId, campaignId, at })),
+      ),
+    }),
+    // After the campaigns, whose rows are locked by who changes them: he may have more to say of it than the message has, and
+    // in the other order both would wait for each other.
+    recordAudit(
+      session,
+      news.flatMap(({ payload: { audit } }) => audit ?? []),
     ),
-    firstSent: news.flatMap(({ tenant_id: tenantId, payload }) =>
-      (payload.rollup?.firstSent ?? []).map(([campaignId, at]) => ({ tenantId, campaignId, at })),
-    ),
-  });
-  // After the campaigns, whose rows are locked by who changes them: he may have more to say of it than the message has, and
-  // in the other order both would wait for each other.
-  await recordAudit(
-    session,
-    news.flatMap(({ payload: { audit } }) => audit ?? []),
-  );
-  for (const [table, rows] of changes.tables()) await addToRollup(session, table, rows);
-  await moveTenantVersions(session, tenantIds);
+    runInOrder(session, statementsOf(changes, new Set(news.map((message) => message.tenant_id)))),
+  ]);
+}
+
+function* statementsOf(changes: RollupChanges, tenantIds: Iterable<TenantId>): Generator<Statement<"metrics", never>> {
+  for (const [table, rows] of changes.tables()) yield* additionsTo(table, rows);
+  yield tenantVersionsMoved(tenantIds);
 }
 
 /** Forgets the messages that can never come again. */

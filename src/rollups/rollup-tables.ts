@@ -4,7 +4,8 @@
  * VALUES lists, since Citus routes these to the shards and pulls an insert from unnest or JSON to the coordinator.
  */
 import type { Session } from "../database/pool.js";
-import { defineStatement } from "../database/statement.js";
+import { runInOrder } from "../database/run-in-order.js";
+import { defineStatement, type Statement } from "../database/statement.js";
 import { recordOf } from "../record-of.js";
 import { LINK_MEASURES, MEASURES } from "./measures.js";
 
@@ -78,20 +79,25 @@ function upsertOf(table: RollupTable, rows: number): Upsert {
   return statement;
 }
 
-/** Adds rows, of which no two have the same key. */
-export async function addToRollup(
-  session: Session<"metrics">,
-  table: RollupTable,
-  rows: readonly RollupRow[],
-): Promise<void> {
+/** What adds rows, of which no two have the same key: to be run in this order. */
+export function* additionsTo(table: RollupTable, rows: readonly RollupRow[]): Generator<Statement<"metrics", never>> {
   const sorted = rows.toSorted((a, b) => compareKeys(a.key, b.key));
   let done = 0;
   while (done < sorted.length) {
     const size = Math.min(MAX_ROWS, 2 ** Math.floor(Math.log2(sorted.length - done)));
     const values = sorted.slice(done, done + size).flatMap((row) => row.key.concat(row.sums));
-    await session.run(upsertOf(table, size)(...values));
+    yield upsertOf(table, size)(...values);
     done += size;
   }
+}
+
+/** Adds rows, of which no two have the same key. */
+export function addToRollup(
+  session: Session<"metrics">,
+  table: RollupTable,
+  rows: readonly RollupRow[],
+): Promise<void> {
+  return runInOrder(session, additionsTo(table, rows));
 }
 
 const KEY_TYPES: Readonly<Record<string, string>> = {

@@ -1,5 +1,5 @@
 import type { Session } from "../database/pool.js";
-import { defineStatement } from "../database/statement.js";
+import { defineStatement, type Statement } from "../database/statement.js";
 import type { TenantId } from "../ids.js";
 
 const move = defineStatement<"metrics", [readonly TenantId[]], never>(
@@ -11,9 +11,14 @@ const move = defineStatement<"metrics", [readonly TenantId[]], never>(
 );
 
 /**
- * Makes every cached answer of these tenants stale. Belongs into the transaction that changes what they were made from,
+ * What makes every cached answer of these tenants stale. Belongs into the transaction that changes what they were made from,
  * as its last statement: it locks the tenants' rows until the commit.
  */
+export function tenantVersionsMoved(tenantIds: Iterable<TenantId>): Statement<"metrics", never> {
+  return move([...new Set(tenantIds)]);
+}
+
+/** Runs `tenantVersionsMoved`. */
 export async function moveTenantVersions(session: Session<"metrics">, tenantIds: Iterable<TenantId>): Promise<void> {
-  await session.run(move([...new Set(tenantIds)]));
+  await session.run(tenantVersionsMoved(tenantIds));
 }

@@ -112,6 +112,11 @@ export function writeAsWorker<D extends DatabaseName, T>(
   return pool.transaction(WORKER, work);
 }
 
+/** The same for one statement that is all there is to do: it goes there and back once. */
+export function runAsWorker<D extends DatabaseName, Row>(pool: Pool<D>, statement: Statement<D, Row>): Promise<Row[]> {
+  return pool.runAlone(WORKER, statement);
+}
+
 /** A worker's transaction that the caller ends. */
 export function beginAsWorker<D extends DatabaseName>(pool: Pool<D>): Promise<Transaction<D>> {
   return pool.begin(WORKER);

@@ -76,6 +76,27 @@ test("statements that were sent behind one that fails fail with its error, and n
   expect(await reasons).toMatchObject([null, cause, cause, cause]);
 });
 
+test("a statement's time is told from when those ahead of it have their answers, and nothing of what was not run", async () => {
+  const { url } = await poolThroughProxy();
+  const told: { name: string; seconds: number; failed: boolean }[] = [];
+  const onStatement = (name: string, seconds: number, failed: boolean) => void told.push({ name, seconds, failed });
+  const pool = new Pool<"events">({ ...OPTIONS, url, onStatement });
+  const slow = defineStatement<"events", [], never>("events", "test.slow", "select pg_sleep(0.1)");
+  const divide = defineStatement<"events", [], never>("events", "test.divide", "select 1 / 0");
+  await pool
+    .transaction(BEGIN, (session) => Promise.all([slow(), ask(), divide(), ask()].map((each) => session.run(each))))
+    .catch(() => undefined);
+  await pool.stop();
+  expect(told.map(({ name, failed }) => [name, failed])).toEqual([
+    ["test.slow", false],
+    ["test.ask", false],
+    ["test.divide", true],
+  ]);
+  const [slept, asked] = told;
+  expect(slept?.seconds).toBeGreaterThan(0.09);
+  expect(asked?.seconds).toBeLessThan((slept?.seconds ?? 0) / 2);
+});
+
 describe("a transaction of one statement", () => {
   const keep = defineStatement<"events", [value: unknown], { value: number }>(
     "events",
@@ -170,3 +191,16 @@ test("a transaction that has ended takes no statements and is not ended again: i
   await next.commit();
   expect(pool.usage).toEqual({ total: 1, idle: 1, waiting: 0 });
 });
+
+test.each(["commit", "rollback", "leave"] as const)(
+  "once a transaction's %s was sent no statement is sent behind it: it would be in no transaction",
+  async (end) => {
+    const { pool } = await poolThroughProxy();
+    const transaction = await pool.begin(BEGIN);
+    await transaction.run(ask());
+    const ends = transaction[end]();
+    await expect(transaction.run(ask())).rejects.toThrow("The transaction has ended");
+    await ends;
+    expect(await pool.transaction(BEGIN, (session) => session.run(ask()))).toEqual([{ one: 1 }]);
+  },
+);
