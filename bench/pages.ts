@@ -33,6 +33,7 @@ const MONTHS = 18;
 const PAGE = 10_000;
 const ROUNDS = 9;
 const REQUESTS_A_ROUND = 50;
+const STATEMENTS_A_ROUND = 100;
 const OFFSETS_A_ROUND = 1;
 
 const NODES = "nodes { id type occurredAt recipient eventId } pageInfo { hasNextPage endCursor }";
@@ -112,7 +113,12 @@ function listsOf(large: HistoryCampaign, end: Date, { first }: Sizes): DeepList[
     { name: "all types", list: everything, body: events(null) },
     {
       name: "one campaign",
-      list: { ...everything, occurredAt: null, campaignId: large.id },
+      list: {
+        ...everything,
+        occurredAt: null,
+        campaignId: large.id,
+        campaignSentAt: instantFromMillis(large.sentAt.getTime()),
+      },
       body: (after) =>
         JSON.stringify({
           query: `query Campaign($id: ID!, $after: String) { campaign(id: $id) { events(first: ${first}, after: $after) { ${NODES} } } }`,
@@ -155,8 +161,8 @@ async function measure(deep: DeepList, { databases, tenant, url, first }: Place)
       readEventPage(session, tenant.id, list, readPageArguments({ first, after }), cursors);
     const alone = await alternate(
       {
-        shallow: () => millisecondsOf(page(null), REQUESTS_A_ROUND),
-        deep: () => millisecondsOf(page(cursor), REQUESTS_A_ROUND),
+        shallow: () => millisecondsOf(page(null), STATEMENTS_A_ROUND),
+        deep: () => millisecondsOf(page(cursor), STATEMENTS_A_ROUND),
         offset: () => millisecondsOf(offset, OFFSETS_A_ROUND),
       },
       ROUNDS,

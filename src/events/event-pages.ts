@@ -4,8 +4,9 @@
  *
  * - The order is (occurred_at, key), and a key is unique within the tenant over all types: no two events tie.
  * - The time bounds stand beside the row comparison, since a row comparison prunes no partition.
- * - The month at which a page begins is looked at first, where it is likely to hold the whole page: each partition that a
- *   statement may need is made ready before its first row, which over all types and 18 months takes three times the rest.
+ * - The end of the log at which a page begins is looked at first where it is likely to hold the whole page, and the rest where it
+ *   does not: each partition that a statement may need is made ready before its first row, which over all types and 18 months
+ *   takes three times everything else.
  * - Every branch has a limit in numbers: of a limit that is a parameter the planner believes it will take a tenth of the
  *   table, and sorts instead of walking the index.
  * - In a branch the row comparison is made only at the end where the page begins: it is what a plan's memory goes into.
@@ -21,7 +22,7 @@ import { type CampaignId, NIL_UUID, type RecipientKey, type TenantId } from "../
 import type { CursorBinding, Cursors } from "../pages/cursors.js";
 import { type Page, pageOf, readBounds, rowsToFetch } from "../pages/page.js";
 import { MAX_PAGE_SIZE, type PageRequest } from "../pages/page-arguments.js";
-import { type EpochMicros, formatInstant } from "../time/instant.js";
+import { END_OF_TIME, type EpochMicros, formatInstant } from "../time/instant.js";
 import type { TimeRange } from "../time/range.js";
 import { EVENT_TYPES, type EventType, type TrafficVerdict } from "./event.js";
 import { branchColumns, type EventRow, eventRowColumns } from "./event-row.js";
@@ -34,6 +35,8 @@ export interface EventList {
   /** Null: since ever. Costs a look at every month that the log holds. */
   readonly occurredAt: TimeRange | null;
   readonly campaignId: CampaignId | null;
+  /** When the campaign was sent, where that is known. No filter: its events are likely to begin there. */
+  readonly campaignSentAt?: EpochMicros | null;
   readonly recipientKey: RecipientKey | null;
   /** What an event's metadata must contain. Needs one of the two above beside it. */
   readonly metadata: Readonly<Record<string, unknown>> | null;
@@ -50,6 +53,8 @@ interface Bounds {
 }
 
 const ENGAGEMENT: readonly EventType[] = ["OPENED", "CLICKED"];
+/** What most campaigns have pages of. */
+const FREQUENT: ReadonlySet<EventType> = new Set(["SENT", "DELIVERED", ...ENGAGEMENT]);
 const MAX_METADATA_FILTER_CHARS = 8_192;
 const MONTH_MICROS = 31 * 86_400 * 1_000_000;
 
@@ -78,12 +83,13 @@ interface Wanted {
 
 async function readRows(session: Session<"events">, tenantId: TenantId, asked: Wanted): Promise<EventRow[]> {
   const whole = windowOf(asked);
+  const limit = rowsToFetch(asked.page);
   const nearest = nearestOf(whole, asked);
-  if (nearest !== null) {
-    const rows = await session.run(pageStatement(tenantId, asked, nearest));
-    if (rows.length === rowsToFetch(asked.page)) return rows;
-  }
-  return session.run(pageStatement(tenantId, asked, whole));
+  if (nearest === null) return session.run(pageStatement(tenantId, asked, whole, limit));
+  const rows = await session.run(pageStatement(tenantId, asked, nearest, limit));
+  if (rows.length === limit) return rows;
+  const rest = whole.isDescending ? { ...whole, to: nearest.from } : { ...whole, from: nearest.to };
+  return rows.concat(await session.run(pageStatement(tenantId, asked, rest, limit - rows.length)));
 }
 
 function checkMetadata({ metadata, campaignId, recipientKey }: EventList): void {
@@ -123,8 +129,9 @@ function branchTypes(wanted: readonly EventType[]): { readonly shape: string; re
 
 function pageStatement(
   tenantId: TenantId,
-  { list, wanted, page }: Wanted,
+  { list, wanted }: Wanted,
   window: Window,
+  limit: number,
 ): Statement<"events", EventRow> {
   const { isDescending, lower, upper } = window;
   const [near, far] = isDescending ? [upper, lower] : [lower, upper];
@@ -155,7 +162,7 @@ function pageStatement(
   );
   filter("metadata", metadataFilter(list), (value) => `event.metadata @> ${value}`);
   filter("traffic", list.traffic, (value) => `event.traffic = ${value}`);
-  const limit = parameters.add(rowsToFetch(page));
+  const wantedRows = parameters.add(limit);
 
   const direction = isDescending ? "desc" : "asc";
   const order = `order by event.occurred_at ${direction}, event.id ${direction}`;
@@ -170,7 +177,7 @@ function pageStatement(
     `${parameters.add(far[1])}::uuid)`;
   const text =
     `select ${eventRowColumns(branches.types)} from (select * from (${union.join(" union all ")}) as event ` +
-    `where ${beforeFar} ${order} limit ${limit}) as event left join recipients on recipients.tenant_id = ${tenant} ` +
+    `where ${beforeFar} ${order} limit ${wantedRows}) as event left join recipients on recipients.tenant_id = ${tenant} ` +
     `and recipients.recipient_key = event.recipient_key ${order}`;
   shape.push(isDescending ? "desc" : "asc");
   return { database: "events", name: shape.join("."), text, values: parameters.values, isPrepared: isPrepared(list) };
@@ -213,18 +220,31 @@ function windowOf({ list: { order, occurredAt: range }, bounds: { after, before 
 }
 
 /**
- * The month of a window at which its page begins. Null where that is not known, where the window is hardly longer, and where
- * the month is not likely to hold the page: one person's events, and a campaign's of which no page was read before.
+ * The end of a window at which its page begins: a month, or for a campaign's first page what its sending says. Null where neither is
+ * known, where the window is hardly longer than a month, and where the page is not likely to be filled: one person's events, and
+ * of a campaign what is rare.
  */
-function nearestOf(window: Window, { list, page }: Wanted): Window | null {
+function nearestOf(window: Window, { list, wanted, page }: Wanted): Window | null {
   const { isDescending, from, to } = window;
-  const isFirstPage = page.after === null && page.before === null;
-  if (list.recipientKey !== null || list.metadata !== null || (list.campaignId !== null && isFirstPage)) return null;
+  if (list.recipientKey !== null || list.metadata !== null) return null;
+  if (list.campaignId !== null && page.after === null && page.before === null) {
+    return wanted.some((type) => FREQUENT.has(type)) ? aroundSending(window, list) : null;
+  }
   const nearest = isDescending
     ? { ...window, from: Math.max(from, to - MONTH_MICROS) }
     : { ...window, to: Math.min(to, from + MONTH_MICROS) };
   const length = nearest.to - nearest.from;
   return Number.isFinite(length) && 2 * length <= to - from ? nearest : null;
+}
+
+/** The end of a window at which a campaign's first page begins: down to when it was sent, or up to a month after that. */
+function aroundSending(window: Window, { campaignSentAt: sentAt }: EventList): Window | null {
+  if (sentAt === undefined || sentAt === null) return null;
+  const { isDescending, from, to } = window;
+  const end = isDescending ? sentAt : sentAt + MONTH_MICROS;
+  // Whoever may set it may have set it to the end of time.
+  if (!(from < end && end < Math.min(to, END_OF_TIME))) return null;
+  return isDescending ? { ...window, from: end } : { ...window, to: end };
 }
 
 function timestampOf(micros: number): string {

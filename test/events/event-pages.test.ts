@@ -21,7 +21,7 @@ import {
 import type { PageRequest } from "../../src/pages/page-arguments.js";
 import { readPageArguments } from "../../src/pages/page-arguments.js";
 import { TenantReads, writeAsWorker } from "../../src/tenancy/transactions.js";
-import type { EpochMicros } from "../../src/time/instant.js";
+import { EARLIEST_INSTANT, END_OF_TIME, type EpochMicros } from "../../src/time/instant.js";
 import { cursorAt, testCursors, walk } from "../pages/walk.js";
 import { createTestDatabases, type TestDatabases } from "../support/test-databases.js";
 
@@ -30,6 +30,7 @@ const otherTenant = uuidv7() as TenantId;
 const [campaignA, campaignB] = [uuidv7() as CampaignId, uuidv7() as CampaignId];
 const START = (Date.UTC(2026, 4, 20) * 1000) as EpochMicros;
 const DAY = 86_400_000_000;
+const LATEST_INSTANT = (END_OF_TIME - 1_000_000) as EpochMicros;
 
 const all: EventList = {
   types: null,
@@ -138,8 +139,11 @@ test("whatever is listed, all pages together are every event once, in order, fro
     types: fc.option(fc.subarray([...EVENT_TYPES])),
     occurredAt: fc.option(range as fc.Arbitrary<EventList["occurredAt"] & object>),
     campaignId: fc.option(fc.constantFrom(campaignA, campaignB)),
-    recipientKey: fc.option(fc.constantFrom(...new Set(written.map((event) => event.recipientKey)))),
-    metadata: fc.option(fc.constantFrom<object[]>({}, { wave: 1 }, { wave: 2, "it's": '"; drop table sent; --' })),
+    campaignSentAt: fc.option(fc.oneof(moment, fc.constantFrom(EARLIEST_INSTANT, LATEST_INSTANT))),
+    recipientKey: fc.option(fc.constantFrom(...new Set(written.map((event) => event.recipientKey))), { freq: 2 }),
+    metadata: fc.option(fc.constantFrom<object[]>({}, { wave: 1 }, { wave: 2, "it's": '"; drop table sent; --' }), {
+      freq: 2,
+    }),
     traffic: fc.option(fc.constantFrom(...TRAFFIC_VERDICTS), { freq: 2 }),
     order: fc.constantFrom("NEWEST_FIRST" as const, "OLDEST_FIRST" as const),
   }) as fc.Arbitrary<EventList>;
@@ -152,7 +156,7 @@ test("whatever is listed, all pages together are every event once, in order, fro
         expect(keysOf(await walk(reading(list), size, direction))).toEqual(expectedKeys(list));
       },
     ),
-    { numRuns: 80 },
+    { numRuns: 400 },
   );
 }, 60_000);
 
@@ -388,6 +392,43 @@ test("a page that the month it begins in fills reads no other month, and one tha
   expect(beyond.months).toHaveLength(2);
   expect(beyond.months[1]).toContain("2026-05-20T00:00:00.000Z");
 });
+
+test.each([
+  ["NEWEST_FIRST", (sentAt: number) => ({ from: sentAt, to: Infinity })],
+  ["OLDEST_FIRST", (sentAt: number) => ({ from: -Infinity, to: sentAt + 31 * DAY })],
+] as const)(
+  "a campaign's first page, %s, is looked for where its sending says, and in the rest where that does not fill it",
+  async (order, near) => {
+    const campaignSentAt = (START + 30 * DAY) as EpochMicros;
+    const list: EventList = { ...all, campaignId: campaignA, campaignSentAt, order };
+    const window = near(campaignSentAt) as EventList["occurredAt"];
+    const expected = expectedKeys({ ...list, occurredAt: window });
+    expect(expectedKeys(list).length).toBeGreaterThan(expected.length);
+    const read = async (first: number) => {
+      const { session, seen } = recording();
+      const page = await readEventPage(session, tenant, list, readPageArguments({ first }), testCursors);
+      await session.end();
+      return { keys: page.edges.map((edge) => edge.node.key), statements: seen.length, hasNext: page.hasNextPage };
+    };
+    expect(await read(expected.length - 1)).toEqual({ keys: expected.slice(0, -1), statements: 1, hasNext: true });
+    expect(await read(expected.length)).toEqual({ keys: expected, statements: 2, hasNext: true });
+  },
+);
+
+test.each([
+  ["NEWEST_FIRST", "forward"],
+  ["NEWEST_FIRST", "backward"],
+  ["OLDEST_FIRST", "forward"],
+  ["OLDEST_FIRST", "backward"],
+] as const)(
+  "whenever a campaign is said to have been sent, its events are all there, %s, %s",
+  async (order, direction) => {
+    for (const campaignSentAt of [EARLIEST_INSTANT, START, LATEST_INSTANT] as EpochMicros[]) {
+      const list: EventList = { ...all, campaignId: campaignA, campaignSentAt, order };
+      expect(keysOf(await walk(reading(list), 7, direction))).toEqual(expectedKeys(list));
+    }
+  },
+);
 
 function recording() {
   const reads = new TenantReads(pool, tenant);

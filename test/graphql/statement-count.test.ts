@@ -128,3 +128,19 @@ test("events with their campaigns take two statements for each page", async () =
   );
   expect(statements).toHaveLength(2);
 });
+
+test("a campaign's first page of events takes one statement where what came since its sending fills it, else two", async () => {
+  const pages = async (args: string) => {
+    const query = `{ campaign(externalId: "c3") { events(${args}) { nodes { occurredAt } } } }`;
+    const { data, statements } = await statementsOf<{ campaign: { events: { nodes: unknown[] } } }>(query);
+    return {
+      events: data.campaign.events.nodes.length,
+      statements: statements.filter((name) => name.startsWith("events.")).length,
+    };
+  };
+  expect(await pages("first: 2")).toEqual({ events: 2, statements: 1 });
+  expect(await pages("first: 3")).toEqual({ events: 3, statements: 2 });
+  expect(await pages("last: 2")).toEqual({ events: 2, statements: 1 });
+  // Nobody expects a page of what is rare.
+  expect(await pages("first: 3, types: [CONVERTED, COMPLAINED]")).toEqual({ events: 1, statements: 1 });
+});

@@ -110,7 +110,8 @@ export class CampaignEventsResolver {
   ): Promise<ConnectionOf<EventInterface>> {
     const tenant = context.require("READ_EVENTS");
     const range = checkedRangeOrNull(occurredAt, ["occurredAt"]);
-    const list = { types: types ?? null, occurredAt: range, campaignId: campaign.campaignId, order };
+    const { campaignId, sentAt: campaignSentAt } = campaign;
+    const list = { types: types ?? null, occurredAt: range, campaignId, campaignSentAt, order };
     return readEvents(tenant, { ...list, recipientKey: null, metadata: null, traffic: null }, args);
   }
 }
