@@ -29,7 +29,7 @@ const MAX_GROWTH = { atMost: 1.15 };
  * Every tenant is asked so often before anything is measured. None is new to the server then, nor are its pages to PostgreSQL's backends:
  * a page of shared memory that one touches for the first time costs it more than reading what is on it.
  */
-const WARM_UP_PASSES = 3;
+const WARM_UP_PASSES = 2;
 
 interface Installation {
   readonly server: MeasuredServer;
