@@ -158,16 +158,16 @@ export function createLoaders(tenant: TenantAccess): Loaders {
     event: new DataLoader(
       async (references) => {
         const rows = await findEvents(tenant.events, tenantId, references);
-        const byKey = new Map(rows.map((row) => [row.key, row]));
+        const found = new Map(rows.map((row) => [addressOf(row), row]));
         return Promise.all(
-          references.map(async ({ key }) => {
-            const row = byKey.get(key) ?? null;
+          references.map(async (reference) => {
+            const row = found.get(addressOf(reference)) ?? null;
             if (row === null || tenant.principal.campaignTags === null) return row;
             return (await loaders.campaign.load(row.campaignId)) === null ? null : row;
           }),
         );
       },
-      { cacheKeyFn: ({ type, occurredAt, key }) => `${type}${occurredAt}${key}` },
+      { cacheKeyFn: addressOf },
     ),
   };
   return loaders;
@@ -178,6 +178,8 @@ async function findSelf({ metrics, tenantId }: TenantAccess): Promise<Tenant> {
   if (found === null) throw new Error("The tenant of a key does not exist");
   return found;
 }
+
+const addressOf = ({ type, occurredAt, key }: EventReference): string => `${type} ${occurredAt} ${key}`;
 
 const campaignIdOf = ({ campaignId }: { readonly campaignId: CampaignId }) => campaignId;
 

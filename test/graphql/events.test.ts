@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { decodeGlobalId, encodeGlobalId } from "../../src/ids.js";
 import { type Product, startProduct } from "../support/product.js";
 import { recordEvents } from "../support/record-events.js";
 import { CAMPAIGN, LINKS, TEN_EVENTS } from "../support/ten-events.js";
@@ -218,6 +219,19 @@ describe("nodes", () => {
     const campaign = { __typename: "Campaign", id: campaignId };
     const event = { __typename: expect.stringMatching(/Event$/), id };
     expect(data).toEqual({ nodes: [null, null, event, campaign, expect.toSatisfy(isNullOrCampaign), campaign] });
+  });
+
+  test("are null for an id that a real event's key was put into, also beside that event", async () => {
+    const { nodes } = await list({ types: ["SENT"], recipient: "ann@example.com" });
+    const real = String(nodes[0]?.id);
+    const [type = "", occurredAt = "", eventKey = ""] = decodeGlobalId("Event", real) ?? [];
+    const fakes = [
+      encodeGlobalId("Event", "BOUNCED", occurredAt, eventKey),
+      encodeGlobalId("Event", type, String(Number(occurredAt) + 1), eventKey),
+    ];
+    const query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }";
+    const { data } = await product.graphql(key, query, { ids: [fakes[0], real, fakes[1]] });
+    expect(data).toEqual({ nodes: [null, { id: real }, null] });
   });
 
   test("are at most 100 at a time", async () => {
