@@ -42,13 +42,19 @@ export function formatError(log: Logger, requests: RequestsOfErrors) {
       APOLLO_CODES[String(formatted.extensions?.["code"])] ??
       (isRefusedCall(thrown) || isRefusedArgument(thrown) ? "BAD_INPUT" : undefined);
     if (code !== undefined && (error instanceof GraphQLError || thrown instanceof GraphQLError)) {
-      return { message: formatted.message, ...place, extensions: { code } };
+      const message = isStackOverflow(formatted) ? "The document nests values too deeply." : formatted.message;
+      return { message, ...place, extensions: { code } };
     }
     const requestId = typeof thrown === "object" && thrown !== null ? requests.get(thrown) : undefined;
     log.error({ err: error, requestId }, "an unexpected error");
     const message = "Something went wrong on our side. The request id finds it in the logs.";
     return { message, ...place, extensions: { code: "INTERNAL" satisfies ErrorCode, requestId } };
   };
+}
+
+/** What graphql-js goes through by calling itself, lists in lists, has no limit but the stack's; Apollo keeps its message alone. */
+function isStackOverflow({ message }: GraphQLFormattedError): boolean {
+  return message === "Maximum call stack size exceeded";
 }
 
 /**

@@ -190,6 +190,22 @@ describe("short documents with long answers are refused at once:", () => {
       ask(`{ ${times(5, (n) => `s${n}: __schema { types { name } }`)} }`),
       /more than 100 aliased or repeated/,
     ));
+  test.each([
+    ["a part of the schema", `{ __schema { ${times(5, (n) => `t${n}: types { name fields { name } }`)} } }`],
+    ["its names", `{ __schema { types { ${times(21, (n) => `n${n}: name`)} } } }`],
+    [
+      "a part that fragments spread",
+      `{ __schema { ${times(5, (n) => `...F${n}`)} } } ${times(5, (n) => `fragment F${n} on __Schema { t${n}: types { name } }`)}`,
+    ],
+    ["a type", `{ ${times(5, (n) => `t${n}: __type(name: "Query") { name }`)} }`],
+  ])("%s, which nobody pays for, under many names", (_what, query) =>
+    expectRefused(ask(query), /more than 100 aliased/),
+  );
+  test("values nested past any limit of a stack", async () => {
+    const { status, body } = await ask(`{ node(id: ${"[".repeat(2_450)}${"]".repeat(2_450)}) { id } }`);
+    expect(status).toBe(400);
+    expect(body.errors?.map(({ message }) => message).join()).not.toMatch(/stack/);
+  });
   test("metadata to look for that is nested past any limit of a stack", async () => {
     const range = '{ from: "2026-11-01T00:00:00Z", to: "2026-11-02T00:00:00Z" }';
     const query = `query ($m: JSONObject) { events(filter: { occurredAt: ${range}, recipient: "a@b.c", metadata: $m }) { nodes { id } } }`;
