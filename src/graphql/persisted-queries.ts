@@ -5,8 +5,8 @@ import type { RedisLayer } from "../cache/redis-layer.js";
 const MAX_BYTES = 4_000_000;
 const BYTES_PER_ENTRY = 200;
 const TTL_MS = 24 * 3_600_000;
-/** Longer ones are executed, and sent whole the next time too. */
-const MAX_DOCUMENT_CHARS = 100_000;
+/** Longer ones are executed, and sent whole the next time too: anybody with a key can have any number kept, for a point each. */
+const MAX_DOCUMENT_CHARS = 20_000;
 
 /**
  * Documents that clients sent once and ask for by their hash from then on (Apollo's automatic persisted queries), in the process

@@ -75,6 +75,14 @@ test("what strangers send is not kept, and they are told nothing of what is", as
   expect(await send(persisted(query))).toMatchObject({ errors: [{ extensions: { code: "UNAUTHENTICATED" } }] });
 });
 
+test("a document that is too long to be kept is answered, and has to be sent again", async () => {
+  const query = `{ viewer { scopes } } #${"x".repeat(20_000)}`;
+  for (let time = 0; time < 2; time++) {
+    expect((await post(product, key, { query, ...persisted(query) })).body).toHaveProperty("data");
+    expect(await post(product, key, persisted(query))).toMatchObject(NOT_FOUND);
+  }
+});
+
 test("a hash that is none is found nowhere", async () => {
   for (const hash of ["x".repeat(100_000), "", 7]) {
     const body = { extensions: { persistedQuery: { version: 1, sha256Hash: hash } } };
