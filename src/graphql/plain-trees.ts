@@ -10,6 +10,7 @@ import {
   BREAK,
   type DocumentNode,
   getNamedType,
+  type GraphQLFieldConfig,
   GraphQLNonNull,
   type GraphQLOutputType,
   GraphQLScalarType,
@@ -32,7 +33,7 @@ export function withPlainTreesAsLeaves(schema: GraphQLSchema): GraphQLSchema {
   return mapSchema(schema, {
     [MapperKind.OBJECT_FIELD]: (field) => {
       const { resolve, type } = field;
-      if (resolve === undefined || isLeafType(getNamedType(type)) || !isPlain(type)) return field;
+      if (resolve === undefined || !isPlainTree(field)) return field;
       return {
         ...field,
         type: isNonNullType(type) ? new GraphQLNonNull(PlainTreeScalar) : PlainTreeScalar,
@@ -60,6 +61,14 @@ export function plainTreeInfo(schema: GraphQLSchema): InfoEnricher {
     if (field === undefined) return {};
     return { writeTree: treeWriter(field.type, fieldNodes, fragments, `${parentType.name}.${fieldName}`) };
   };
+}
+
+/** Whether what the field's resolver hands over is resolved no further, and is more than a leaf. */
+export function isPlainTree({
+  resolve,
+  type,
+}: Pick<GraphQLFieldConfig<unknown, unknown>, "resolve" | "type">): boolean {
+  return resolve !== undefined && !isLeafType(getNamedType(type)) && isPlain(type);
 }
 
 /** Whether objects of it hold all that can be asked of them, down to the leaves. */

@@ -48,9 +48,10 @@ export interface PricedField {
 
 const ONE: FieldPrice = { once: POINTS.statement, each: POINTS.row, rows: 1, perRow: 0 };
 const FREE: FieldPrice = { once: 0, each: 0, rows: 1, perRow: 0 };
-const EVENT_TYPE_COUNT = EVENT_TYPES.length;
-
 const always = (price: FieldPrice): PricedField => ({ usesZones: false, priceOf: () => price });
+/** A text of objects that is asked for once more, under another name: it can be all of an object's length. */
+export const REPEATED_TEXT: PricedField = always({ ...FREE, each: POINTS.row });
+const EVENT_TYPE_COUNT = EVENT_TYPES.length;
 
 function page(once: number): PricedField {
   return {

@@ -11,8 +11,10 @@ import {
   type FragmentDefinitionNode,
   getNamedType,
   getNullableType,
+  type GraphQLField,
   type GraphQLNamedType,
   type GraphQLSchema,
+  GraphQLString,
   isAbstractType,
   isCompositeType,
   isInterfaceType,
@@ -24,7 +26,9 @@ import {
   type ValueNode,
   valueFromASTUntyped,
 } from "graphql";
-import { FIELD_PRICES, type PricedField } from "./field-prices.js";
+import { isPlainTree } from "../plain-trees.js";
+import { JsonObjectScalar } from "../scalars.js";
+import { FIELD_PRICES, type PricedField, REPEATED_TEXT } from "./field-prices.js";
 
 type Variables = Readonly<Record<string, unknown>>;
 
@@ -42,6 +46,8 @@ export interface PlannedField {
   readonly isList: boolean;
   /** The response names of the lists right below, whatever they hold: of a connection, its rows. */
   readonly rowLists: readonly string[];
+  /** Of a plain tree: how many texts of its rows are asked for once more. An answer tells nothing of them but how many rows there are. */
+  readonly repeatedTexts: number;
   readonly below: PlannedSelection;
 }
 
@@ -57,6 +63,8 @@ export interface PricePlan {
   readonly defaults: Variables;
   readonly usesZones: boolean;
 }
+
+const NOTHING = { fields: [], ofTypes: [], rowLists: [], repeatedTexts: 0 };
 
 /** A document that is short and has more than this was written to. */
 const MAX_FIELDS = 10_000;
@@ -129,16 +137,22 @@ export function planPrice(
   function planOf(
     type: GraphQLNamedType,
     sets: readonly SelectionSetNode[],
-  ): PlannedSelection & { readonly rowLists: readonly string[] } {
+    isInTree: boolean,
+  ): PlannedSelection & Pick<PlannedField, "rowLists" | "repeatedTexts"> {
+    let repeatedTexts = 0;
     const groups = collect(type, sets);
     const rowLists: string[] = [];
     const ofTypes: PlannedField[][] = [];
     const fields: PlannedField[] = [];
     for (const [owner, group] of groups) {
       const planned: PlannedField[] = [];
+      const names = new Set<string>();
       for (const [responseName, collected] of group) {
-        const field = planField(owner, responseName, collected);
+        const name = collected.nodes[0]?.name.value ?? "";
+        const field = planField(owner, responseName, collected, { isInTree, isRepeated: names.has(name) });
+        names.add(name);
         if (field === null) continue;
+        repeatedTexts += field.repeatedTexts;
         if (field.isList) rowLists.push(responseName);
         if (field.price !== null || !isEmpty(field.below)) planned.push(field);
       }
@@ -146,24 +160,27 @@ export function planPrice(
       if (owner === type || !isObjectType(owner)) fields.push(...planned);
       else if (planned.length > 0) ofTypes.push(planned);
     }
-    return { fields, ofTypes, rowLists };
+    return { fields, ofTypes, rowLists, repeatedTexts };
   }
 
   function planField(
     owner: GraphQLNamedType,
     responseName: string,
     { nodes, conditions }: Collected,
+    { isInTree, isRepeated }: { readonly isInTree: boolean; readonly isRepeated: boolean },
   ): PlannedField | null {
     const [node] = nodes;
     if (node === undefined || ++fieldCount > MAX_FIELDS) return null;
     const name = node.name.value;
-    const price = priceOf(owner, name);
     const definition = isObjectType(owner) || isInterfaceType(owner) ? owner.getFields()[name] : undefined;
+    const isText = isRepeated && definition !== undefined && isTextual(definition);
+    const price = priceOf(owner, name) ?? (isText && !isInTree ? REPEATED_TEXT : null);
     if (definition === undefined && price === null) return null;
     usesZones ||= price?.usesZones === true;
     const sets = definition === undefined ? [] : nodes.flatMap(({ selectionSet }) => selectionSet ?? []);
     const type = definition === undefined ? owner : getNamedType(definition.type);
-    const below = sets.length === 0 ? { fields: [], ofTypes: [], rowLists: [] } : planOf(type, sets);
+    const isTree = isInTree || (definition !== undefined && isPlainTree(definition));
+    const below = sets.length === 0 ? NOTHING : planOf(type, sets, isTree);
     return {
       responseName,
       nodes,
@@ -176,19 +193,26 @@ export function planPrice(
         : conditions.map((all) => (variables) => all.every((holds) => holds(variables) === true)),
       isList: definition !== undefined && isListType(getNullableType(definition.type)),
       rowLists: below.rowLists,
+      repeatedTexts: (isText && isInTree ? 1 : 0) + (isTree ? below.repeatedTexts : 0),
       below,
     };
   }
 
   const root = schema.getRootType(operation.operation);
   if (root === null || root === undefined) return null;
-  const planned = planOf(root, [operation.selectionSet]);
+  const planned = planOf(root, [operation.selectionSet], false);
   if (fieldCount > MAX_FIELDS) return null;
   return { operation: planned, fragments, defaults: defaultsOf(operation), usesZones };
 }
 
 export function isEmpty({ fields, ofTypes }: PlannedSelection): boolean {
   return fields.length === 0 && ofTypes.length === 0;
+}
+
+/** Whether it can be long: those whose length nobody but the tenant says. */
+function isTextual({ type }: GraphQLField<unknown, unknown>): boolean {
+  const named = getNamedType(type);
+  return named === GraphQLString || named.name === JsonObjectScalar.name;
 }
 
 /** Whether an object of the one type may be of the other. */

@@ -54,7 +54,7 @@ class Pricing {
     const own = this.#argumentsOf(field);
     const price = this.#priceOf(field, own, outer);
     const rows = price?.rows ?? 0;
-    const points = price === null ? 0 : price.once + objects * (price.each + rows * price.perRow);
+    const points = price === null ? 0 : price.once + objects * (price.each + rows * perRowOf(field, price));
     if (isEmpty(field.below)) return points;
     // A list that has no price is the rows of the connection around it.
     const length = price === null ? rowsAround : rows;
@@ -81,7 +81,7 @@ class Pricing {
     const points =
       price === null
         ? 0
-        : price.once + answered.length * price.each + actualRows(field, price, answered) * price.perRow;
+        : price.once + answered.length * price.each + actualRows(field, price, answered) * perRowOf(field, price);
     return isEmpty(field.below) ? points : points + this.actual(field.below, answered.flat().filter(isObject), own);
   }
 
@@ -105,9 +105,16 @@ class Pricing {
   }
 }
 
+/** Also of a tree's texts that are asked for once more. */
+function perRowOf({ repeatedTexts }: PlannedField, { perRow }: FieldPrice): number {
+  return perRow + repeatedTexts * POINTS.row;
+}
+
 /** Of all pages together. What shows none of its rows may have read them all. */
-function actualRows({ rowLists }: PlannedField, { rows, perRow }: FieldPrice, answered: readonly unknown[]): number {
-  if (perRow === 0) return 0;
+function actualRows(field: PlannedField, price: FieldPrice, answered: readonly unknown[]): number {
+  if (perRowOf(field, price) === 0) return 0;
+  const { rowLists } = field;
+  const { rows } = price;
   let sum = 0;
   for (const value of answered) {
     if (Array.isArray(value)) sum += value.length;

@@ -128,6 +128,20 @@ describe("the price of", () => {
       49,
       `{ node(id: "x") { ... on Event { campaign { name } } ... on Campaign { metrics { sent { unique } } } ... on IngestReceipt { status } } }`,
     ],
+    // 1 + 15 + 20 × (1 + 2)
+    [
+      "a text asked for three times: it is read once, and sent three times",
+      76,
+      "{ campaigns { nodes { name a: name b: name } } }",
+    ],
+    ["numbers and ids asked for again", 36, "{ campaigns { nodes { id a: id b: createdAt c: createdAt } } }"],
+    [
+      "a text that two fragments ask for",
+      56,
+      "{ campaigns { nodes { ... on Campaign { a: name } ... on Campaign { b: name } } } }",
+    ],
+    // 1 + 15 + 20 + 15 + 20 × 20 × 2
+    ["a text of rows that are written in one go", 851, "{ campaigns { nodes { links { nodes { url a: url } } } } }"],
     ["a change", 51, `mutation { revokeApiKey(id: "x") { userErrors { code } } }`],
     [
       "what is left out",
