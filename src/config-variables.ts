@@ -132,6 +132,16 @@ export const CONFIG_VARIABLES = {
   ),
   MAX_EVENTS_PER_CALL: setting("1000", "Events in one call.", wholeNumber(1, 100_000)),
   MAX_CALL_BYTES: setting("5000000", "Bytes in one call.", wholeNumber(1_000, 100_000_000)),
+  CLIENT_TIMEOUT_MS: setting(
+    "120000",
+    "How long a client may take to send a call, or to take nothing of its answer. More than a statement may take.",
+    wholeNumber(1_000, HOUR_MS),
+  ),
+  MAX_UNSENT_ANSWER_MB: setting(
+    "256",
+    "Large answers (above 256 kB) that clients have not taken yet, per process; past it such answers are UNAVAILABLE.",
+    wholeNumber(1, 100_000),
+  ),
   MAX_ADDRESS_CHARS: setting("320", "Characters of a recipient's address.", wholeNumber(1, 2_000)),
   MAX_METADATA_BYTES: setting("8192", "Bytes of an event's metadata, as JSON.", wholeNumber(2, 1_000_000)),
   MAX_URL_CHARS: setting("8192", "Characters of a link.", wholeNumber(1, 100_000)),
@@ -189,6 +199,11 @@ export const CONFIG_VARIABLES = {
     "50",
     "Directives of one GraphQL operation, counted likewise.",
     wholeNumber(1, 100_000),
+  ),
+  MAX_ANSWER_CHARS: setting(
+    "16000000",
+    "Characters of one GraphQL answer, about; past it the answer is TOO_LARGE.",
+    wholeNumber(10_000, 80_000_000),
   ),
   MAX_QUERY_COST: setting(
     "20000",

@@ -9,11 +9,15 @@ export interface HttpConfig {
   readonly corsOrigins: readonly string[];
   readonly trustedDocuments: DocumentLock;
   readonly maxCallBytes: number;
+  readonly clientTimeoutMs: number;
+  /** Of the answers that clients have not taken yet. */
+  readonly maxUnsentBytes: number;
   readonly maxQueryTokens: number;
   readonly maxQueryDepth: number;
   readonly maxQueryNestedPages: number;
   readonly maxQueryAliases: number;
   readonly maxQueryDirectives: number;
+  readonly maxAnswerChars: number;
 }
 
 export interface DatabasesConfig {
@@ -235,11 +239,14 @@ function arrange(values: Values, warnings: readonly string[]): Config {
       corsOrigins: values.CORS_ORIGINS ?? [],
       trustedDocuments: values.TRUSTED_DOCUMENTS,
       maxCallBytes: values.MAX_CALL_BYTES,
+      clientTimeoutMs: values.CLIENT_TIMEOUT_MS,
+      maxUnsentBytes: values.MAX_UNSENT_ANSWER_MB * 1_000_000,
       maxQueryTokens: values.MAX_QUERY_TOKENS,
       maxQueryDepth: values.MAX_QUERY_DEPTH,
       maxQueryNestedPages: values.MAX_QUERY_NESTED_PAGES,
       maxQueryAliases: values.MAX_QUERY_ALIASES,
       maxQueryDirectives: values.MAX_QUERY_DIRECTIVES,
+      maxAnswerChars: values.MAX_ANSWER_CHARS,
     },
     auth: authOf(values),
     databases: {

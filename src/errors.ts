@@ -49,7 +49,11 @@ export const ERROR_CATALOGUE = {
     meaning: "The idempotency key was used with other content.",
     remedy: "Take a new key for new content; for the old answer, send the old content.",
   },
-  TOO_LARGE: { status: 413, meaning: "More events or bytes than one call may hold.", remedy: "Split the call." },
+  TOO_LARGE: {
+    status: 413,
+    meaning: "More events or bytes than one call, or more characters than its answer, may hold.",
+    remedy: "Split the call; for a shorter answer ask for smaller pages or fewer fields.",
+  },
   QUERY_TOO_COSTLY: {
     status: 400,
     meaning: "The operation's price, `requested`, is above the `maximum` of one operation; nothing of it ran.",

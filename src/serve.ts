@@ -119,12 +119,14 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
     log,
     telemetry,
     limits: documentLimitsOf(config.http),
+    maxAnswerChars: config.http.maxAnswerChars,
   });
   await apollo.start();
   const app = createServer({
     log,
     telemetry,
     bodyLimitBytes: config.http.maxCallBytes,
+    clientTimeoutMs: config.http.clientTimeoutMs,
     dependencies: {
       events: { isRequired: true, answers: () => databaseAnswers(events) },
       // Without it events are still accepted, and without Redis everything works: no server is better off than another.
@@ -134,6 +136,7 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
   });
   registerGraphql(app, {
     server: apollo,
+    maxUnsentBytes: config.http.maxUnsentBytes,
     async contextOf(request) {
       // Without a key the schema can be read, and nothing else: every other field asks who it is.
       const { authorization } = request.headers;
@@ -198,6 +201,7 @@ function publicLimits({ http, limits, databases }: Config): PublicLimits {
     maxNestedPages: http.maxQueryNestedPages,
     maxAliases: http.maxQueryAliases,
     maxDirectives: http.maxQueryDirectives,
+    maxAnswerChars: http.maxAnswerChars,
     statementTimeoutMs: databases.statementTimeoutMs,
     eventRetentionDays: limits.eventRetentionDays,
   };

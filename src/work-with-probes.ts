@@ -15,6 +15,7 @@ export async function workWithProbes(runtime: Runtime): Promise<Running> {
     log,
     telemetry,
     bodyLimitBytes: config.http.maxCallBytes,
+    clientTimeoutMs: config.http.clientTimeoutMs,
     dependencies: {
       events: { isRequired: true, answers: () => answers(pools.events) },
       metrics: { isRequired: true, answers: () => answers(pools.metrics) },

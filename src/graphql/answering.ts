@@ -11,10 +11,12 @@ import {
   type GraphQLFormattedError,
   type GraphQLSchema,
   type OperationDefinitionNode,
+  OperationTypeNode,
 } from "graphql";
-import type { ErrorCode } from "../errors.js";
+import { type ErrorCode, PublicError } from "../errors.js";
 import type { Logger } from "../observability/logger.js";
 import type { OperationKind, RequestOutcome, Telemetry } from "../observability/telemetry.js";
+import { isLonger } from "./answer-length.js";
 import type { RequestContext } from "./context.js";
 import { createPricedExecution, type ExecutePriced, type PricedExecution } from "./cost/priced-execution.js";
 import { createExecutor } from "./executor.js";
@@ -26,6 +28,7 @@ interface AnsweringOptions {
   readonly schema: GraphQLSchema;
   readonly log: Logger;
   readonly telemetry: Telemetry;
+  readonly maxAnswerChars: number;
 }
 
 interface Asked extends Omit<PricedExecution, "contextValue"> {
@@ -53,12 +56,14 @@ export class Answering {
   readonly #schema: GraphQLSchema;
   readonly #telemetry: Telemetry;
   readonly #execute: ExecutePriced;
+  readonly #maxAnswerChars: number;
   readonly #requests: RequestsOfErrors = new WeakMap();
   /** The heads of answers to documents that were never executed, since they or their variables are wrong. */
   readonly #refusals = new WeakSet<HTTPGraphQLHead["headers"]>();
 
-  constructor({ schema, log, telemetry }: AnsweringOptions) {
+  constructor({ schema, log, telemetry, maxAnswerChars }: AnsweringOptions) {
     this.#schema = schema;
+    this.#maxAnswerChars = maxAnswerChars;
     this.#telemetry = telemetry;
     this.#execute = createPricedExecution(schema, createExecutor({ schema }));
     this.format = formatError(log, this.#requests);
@@ -73,7 +78,16 @@ export class Answering {
       this.noteRequest(error, asked.contextValue);
       return this.format(error.toJSON(), error);
     });
-    return { ...(formatted !== undefined && { errors: formatted }), ...(data !== undefined && { data }) };
+    const answer = { ...(formatted !== undefined && { errors: formatted }), ...(data !== undefined && { data }) };
+    return isLonger(answer, this.#maxAnswerChars) ? this.#tooLong(asked.operation) : answer;
+  }
+
+  #tooLong(operation: OperationDefinitionNode | null): FormattedExecutionResult {
+    const isDone =
+      operation?.operation === OperationTypeNode.MUTATION ? " What it changes is changed all the same." : "";
+    const message = `The answer has more than ${this.#maxAnswerChars} characters; ask for smaller pages or fewer fields.${isDone}`;
+    const error = new GraphQLError(message, { originalError: new PublicError("TOO_LARGE", message) });
+    return { errors: [this.format(error.toJSON(), error)], data: null };
   }
 
   /** A formatter is told the error alone. */

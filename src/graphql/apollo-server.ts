@@ -29,6 +29,7 @@ interface ApolloOptions {
   readonly log: Logger;
   readonly telemetry: Telemetry;
   readonly limits: DocumentLimits;
+  readonly maxAnswerChars: number;
   readonly persistedQueries: PersistedQueries;
 }
 
@@ -147,8 +148,8 @@ function requestPlugin(answering: Answering): ApolloServerPlugin<RequestContext>
 
 /** Apollo with what is used of it. Cache control and reporting cost a third of its speed and are of no use here. */
 export function createApolloServer(options: ApolloOptions): HttpApolloServer {
-  const { schema, log, telemetry, limits, persistedQueries } = options;
-  const answering = new Answering({ schema, log, telemetry });
+  const { schema, log, telemetry, limits, maxAnswerChars, persistedQueries } = options;
+  const answering = new Answering({ schema, log, telemetry, maxAnswerChars });
   const documents = new ParsedDocuments();
   const apollo: ApolloServerOptionsWithSchema<RequestContext> = {
     schema,

@@ -18,7 +18,7 @@ const SPARE_BUCKETS = 2;
 /** What the program is set to, as clients are told it. */
 export function limitsOf({ limits, budgets, maxQueryCost, maxSeriesPoints }: Services): LimitsType {
   const { maxEventsPerCall, maxCallBytes, maxNestedPages, statementTimeoutMs, eventRetentionDays } = limits;
-  const { maxTokens, maxDepth, maxAliases, maxDirectives } = limits;
+  const { maxTokens, maxDepth, maxAliases, maxDirectives, maxAnswerChars } = limits;
   return {
     pages: { defaultSize: DEFAULT_PAGE_SIZE, maxSize: MAX_PAGE_SIZE, maxNested: maxNestedPages },
     series: {
@@ -31,6 +31,7 @@ export function limitsOf({ limits, budgets, maxQueryCost, maxSeriesPoints }: Ser
     },
     eventRetentionDays,
     maxEventsPerCall,
+    maxAnswerChars,
     document: { maxBytes: maxCallBytes, maxOperations: 1, maxTokens, maxDepth, maxAliases, maxDirectives },
     cost: {
       maxQueryCost,

@@ -29,6 +29,7 @@ export interface PublicLimits {
   readonly maxNestedPages: number;
   readonly maxAliases: number;
   readonly maxDirectives: number;
+  readonly maxAnswerChars: number;
   readonly statementTimeoutMs: number;
   /** Null: events are kept. */
   readonly eventRetentionDays: number | null;

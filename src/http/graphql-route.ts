@@ -3,9 +3,12 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { sendCompressed } from "./compression.js";
 import { allowCrossOrigin } from "./cross-origin.js";
 import { sendError } from "./error-answer.js";
+import { UnsentAnswers } from "./unsent-answers.js";
 
 interface GraphqlRouteOptions<Context> {
   readonly server: GraphqlServer<Context>;
+  /** Of large answers that clients have not taken yet. */
+  readonly maxUnsentBytes: number;
   /** Who asks, and what the resolvers work with. A PublicError of it is the answer. */
   readonly contextOf: (request: FastifyRequest) => Promise<Context>;
   /** The origins of other sites whose pages may ask. */
@@ -87,11 +90,12 @@ export function registerGraphql<Context>(app: FastifyInstance, options: GraphqlR
           error === null ? resolve(value) : reject(error),
         );
       });
+    const route = { ...options, parse, unsent: new UnsentAnswers(options.maxUnsentBytes) };
     scope.route({
       method: ["GET", "POST"],
       url: PATH,
       exposeHeadRoute: false,
-      handler: (request, reply) => answer(options, parse, request, reply),
+      handler: (request, reply) => answer(route, request, reply),
     });
     scope.route({
       method: ["HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"],
@@ -108,9 +112,13 @@ export function registerGraphql<Context>(app: FastifyInstance, options: GraphqlR
   });
 }
 
+interface Route<Context> extends GraphqlRouteOptions<Context> {
+  readonly parse: (request: FastifyRequest) => Promise<unknown>;
+  readonly unsent: UnsentAnswers;
+}
+
 async function answer<Context>(
-  { server, contextOf, answers, prepare, tell, release }: GraphqlRouteOptions<Context>,
-  parse: (request: FastifyRequest) => Promise<unknown>,
+  { server, contextOf, answers, prepare, tell, release, parse, unsent }: Route<Context>,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
@@ -128,7 +136,9 @@ async function answer<Context>(
         .headers(told?.headers ?? {})
         .header("cache-control", CACHE_CONTROL)
         .type(contentType);
-      return sendCompressed(reply, bytesOf(body, told?.extensions ?? null), { isKept: true });
+      const bytes = bytesOf(body, told?.extensions ?? null);
+      unsent.begin(reply, bytes);
+      return sendCompressed(reply, bytes, { isKept: true });
     }
     const call = graphqlRequestOf(request, await parse(request));
     const { status, headers, body } = await server.answer(
@@ -146,6 +156,7 @@ async function answer<Context>(
       .header("cache-control", CACHE_CONTROL);
     const extensions = told?.extensions ?? null;
     const sent = kept === null ? made(body, extensions) : bytesOf(kept, extensions);
+    unsent.begin(reply, sent);
     return sendCompressed(reply, sent, { isKept: kept !== null });
   } finally {
     await release?.(context);

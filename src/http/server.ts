@@ -31,11 +31,14 @@ interface ServerOptions {
   /** By name, as `/readyz` tells them. */
   readonly dependencies: Readonly<Record<string, Dependency>>;
   readonly bodyLimitBytes: number;
+  /**
+   * How long a client may take to send a call, and how long it may take nothing of its answer: long enough for a slow line with a large
+   * call, short enough that slow clients cannot hold the server's sockets, and the answers in them.
+   */
+  readonly clientTimeoutMs: number;
 }
 
 const REQUEST_ID = /^[A-Za-z0-9_-]{1,64}$/;
-/** Long enough for a slow line with a large call, short enough that slow senders cannot hold the server's sockets. */
-const REQUEST_TIMEOUT_MS = 120_000;
 const READINESS_TIMEOUT_MS = 2_000;
 /** Asked every few seconds by machines; their log lines would bury the others. */
 const PROBES: ReadonlySet<string> = new Set(["/healthz", "/readyz", "/metrics"]);
@@ -58,7 +61,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: "requestId" }),
     genReqId: requestIdOf,
     bodyLimit: options.bodyLimitBytes,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: options.clientTimeoutMs,
+    connectionTimeout: options.clientTimeoutMs,
     // While stopping, requests on open connections are answered as ever; each answer then closes its connection.
     return503OnClosing: false,
     clientErrorHandler: refuseBrokenRequest,

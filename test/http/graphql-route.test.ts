@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { PublicError } from "../../src/errors.js";
 import { askApollo } from "../../src/graphql/apollo-server.js";
 import { registerGraphql } from "../../src/http/graphql-route.js";
+import { waitFor } from "../support/wait-for.js";
 import { testServer } from "./http-fixture.js";
 
 interface TestContext {
@@ -30,6 +31,7 @@ type RouteOptions = Parameters<typeof registerGraphql<TestContext>>[1];
 async function graphqlServer(
   contextOf?: (request: FastifyRequest) => Promise<TestContext>,
   answers?: RouteOptions["answers"],
+  maxUnsentBytes = 1_000_000,
 ) {
   const { app, lines } = testServer();
   const server = new ApolloServer<TestContext>({
@@ -43,6 +45,7 @@ async function graphqlServer(
   const released: string[] = [];
   registerGraphql(app, {
     server: { answer: (call, context) => askApollo(server, call, context) },
+    maxUnsentBytes,
     contextOf: contextOf ?? (async (request) => ({ who: request.headers.authorization ?? "nobody" })),
     release: async (context) => void released.push(context.who),
     ...(answers !== undefined && { answers }),
@@ -85,6 +88,41 @@ test("nobody on the way may keep an answer, be it new, kept by ourselves or an e
   ];
   for (const { headers } of answers) expect(headers["cache-control"]).toBe("private, no-store");
   expect((await post("{")).headers["cache-control"]).toBe("no-store");
+});
+
+test("large answers that nobody takes have a limit, small ones none, and what was taken or cut off makes room", async () => {
+  const bytes = Buffer.from(JSON.stringify({ data: "x".repeat(9_000_000) }));
+  const kept = { contentType: "application/json", body: { plain: bytes, with: () => bytes } };
+  const { app } = await graphqlServer(
+    undefined,
+    { placeOf: async (_context, { body }) => ({ found: body.includes("kept") ? kept : null, keep: () => null }) },
+    20_000_000,
+  );
+  const url = await app.listen({ port: 0, host: "127.0.0.1" });
+  onTestFinished(() => app.close());
+  const ask = (query: string, signal?: AbortSignal) =>
+    fetch(`${url}/graphql`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "accept-encoding": "identity" },
+      body: JSON.stringify({ query }),
+      ...(signal !== undefined && { signal }),
+    });
+  const abort = new AbortController();
+  const untaken = [await ask("{ kept: who }", abort.signal), await ask("{ kept: who }", abort.signal)];
+  expect(untaken.map(({ status }) => status)).toEqual([200, 200]);
+  const refused = await ask("{ kept: who }");
+  expect(refused.status).toBe(503);
+  expect(refused.headers.get("retry-after")).toBe("1");
+  expect(await refused.json()).toMatchObject({ errors: [{ extensions: { code: "UNAVAILABLE" } }] });
+  expect((await ask("{ who }")).status).toBe(200);
+  abort.abort();
+  const answered = async () => {
+    const response = await ask("{ kept: who }");
+    await response.arrayBuffer();
+    return response.status === 200;
+  };
+  await waitFor(answered, { what: "room for another answer" });
+  for (let time = 0; time < 5; time++) expect(await answered()).toBe(true);
 });
 
 test("the schema can be asked for without a key", async () => {

@@ -13,10 +13,10 @@ export interface TestServer {
 /** A server that logs everything there is to log, into an array. */
 export function testServer(
   dependencies: Readonly<Record<string, Dependency>> = {},
-  bodyLimitBytes = 10_000,
+  { bodyLimitBytes = 10_000, clientTimeoutMs = 120_000 } = {},
 ): TestServer {
   const lines: string[] = [];
   const log = createLogger("trace", { write: (line) => void lines.push(line) });
   const telemetry = new Telemetry();
-  return { app: createServer({ log, telemetry, dependencies, bodyLimitBytes }), telemetry, lines };
+  return { app: createServer({ log, telemetry, dependencies, bodyLimitBytes, clientTimeoutMs }), telemetry, lines };
 }

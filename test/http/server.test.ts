@@ -187,6 +187,22 @@ test("requests are measured by their route's pattern, whatever was asked for", a
   expect(payload).toContain(`${count}{method="GET",route="unmatched",status="404"} 2`);
 });
 
+test("a client that takes nothing of its answer is cut off, and holds no more of it", async () => {
+  const { app } = testServer({}, { clientTimeoutMs: 1_000 });
+  // More than the kernel takes for it.
+  const answer = Buffer.alloc(50_000_000);
+  const closed = Promise.withResolvers<boolean>();
+  app.get("/long", async (_request, reply) => {
+    reply.raw.once("close", () => closed.resolve(reply.raw.writableFinished));
+    return reply.send(answer);
+  });
+  const socket = connect(await portOf(app), "127.0.0.1").on("error", () => undefined);
+  onTestFinished(() => void socket.destroy());
+  onTestFinished(() => app.close());
+  socket.pause().write("GET /long HTTP/1.1\r\nhost: x\r\n\r\n");
+  expect(await closed.promise).toBe(false);
+});
+
 test("a stop lets requests under way finish, and takes no new connection", async () => {
   const { app } = testServer();
   const gate = Promise.withResolvers<void>();

@@ -102,6 +102,9 @@ export class LimitsType {
   @Field(() => Int, { description: "Events of one call of recordEvents." })
   maxEventsPerCall!: number;
 
+  @Field(() => Int, { description: "Characters of an answer, about: past it there is no answer but TOO_LARGE." })
+  maxAnswerChars!: number;
+
   @Field(() => DocumentLimitsType, { description: "Of a call and its document." })
   document!: DocumentLimitsType;
 

@@ -160,7 +160,7 @@ test("what an answer shows costs the same however often its document came before
   const query = `{ campaigns(first: 10) { nodes {
     metrics { clicked { total } revenue { amount } }
     series(range: { from: "2026-11-01T00:00:00Z", to: "2026-11-06T00:00:00Z" }, granularity: DAY) { start metrics { clicked { total } } }
-    links(first: 9) { nodes { url } edges { cursor } } ends: links(first: 8) { pageInfo { hasNextPage } }
+    links(first: 9) { nodes { url again: url } edges { cursor } } ends: links(first: 8) { pageInfo { hasNextPage } }
   } } }`;
   const costs: unknown[] = [];
   // Compiled from the third time on. No two posts are alike, so that none is answered by what is kept.
@@ -169,8 +169,8 @@ test("what an answer shows costs the same however often its document came before
     expect(body.errors).toBeUndefined();
     costs.push([cost.requested, cost.actual]);
   }
-  // Of 10 campaigns there is 1, of 9 links 3; of the 8 that are not shown all may have been read.
-  expect(costs).toEqual(Array.from({ length: 4 }, () => [275, 90]));
+  // Of 10 campaigns there is 1, of 9 links 3, each with a text twice; of the 8 that are not shown all may have been read.
+  expect(costs).toEqual(Array.from({ length: 4 }, () => [365, 93]));
 });
 
 async function countOf(table: string): Promise<{ rows: number }> {
@@ -321,7 +321,7 @@ test("with COST_BUDGET=0 prices are told and nobody is throttled", async () => {
 test("viewer.limits tells what the program is set to", async () => {
   const { body } = await post(await newKey(), {
     query: `{ viewer { limits { pages { defaultSize maxSize maxNested } series { maxPoints finestGranularity ranges { granularity maxSeconds } }
-      eventRetentionDays maxEventsPerCall document { maxBytes maxOperations maxTokens maxDepth maxAliases maxDirectives }
+      eventRetentionDays maxEventsPerCall maxAnswerChars document { maxBytes maxOperations maxTokens maxDepth maxAliases maxDirectives }
       cost { maxQueryCost maximum restoreRate } statementTimeoutMs } } }`,
   });
   expect(body.data).toEqual({
@@ -341,6 +341,7 @@ test("viewer.limits tells what the program is set to", async () => {
         },
         eventRetentionDays: null,
         maxEventsPerCall: 1_000,
+        maxAnswerChars: 16_000_000,
         document: {
           maxBytes: 5_000_000,
           maxOperations: 1,
