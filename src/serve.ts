@@ -27,6 +27,7 @@ import { registerGraphiql } from "./http/graphiql.js";
 import { registerGraphql } from "./http/graphql-route.js";
 import { listen } from "./http/listen.js";
 import { announceStop, createServer, stopServer } from "./http/server.js";
+import { DepthReadings } from "./ingest/depth-readings.js";
 import { openPools } from "./open-pools.js";
 import { FreshnessReadings } from "./metrics/freshness-readings.js";
 import { Cursors } from "./pages/cursors.js";
@@ -122,6 +123,8 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
     maxAnswerChars: config.http.maxAnswerChars,
   });
   await apollo.start();
+  const depths = new DepthReadings({ events, now, log });
+  telemetry.watchInbox(() => depths.read());
   const app = createServer({
     log,
     telemetry,

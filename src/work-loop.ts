@@ -6,8 +6,6 @@ interface WorkLoopOptions {
   readonly step: () => Promise<boolean>;
   /** How long to rest when there was nothing to do. */
   readonly idleMs: number;
-  /** How many times as long as a piece took to rest after it at the least, so that a costly one stays rare. */
-  readonly restFactor?: number;
   readonly log: Logger;
 }
 
@@ -43,14 +41,13 @@ export class WorkLoop {
   }
 
   async #run(): Promise<void> {
-    const { name, step, idleMs, restFactor = 0, log } = this.#options;
+    const { name, step, idleMs, log } = this.#options;
     let backoffMs = FIRST_BACKOFF_MS;
     while (!this.#stopped) {
-      const began = performance.now();
       try {
         const more = await step();
         backoffMs = FIRST_BACKOFF_MS;
-        if (!more) await this.#rest(Math.max(idleMs, restFactor * (performance.now() - began)));
+        if (!more) await this.#rest(idleMs);
       } catch (error) {
         log.error({ err: error, loop: name, retryInMs: backoffMs }, "work failed and will be tried again");
         this.#isPausing = true;

@@ -1,7 +1,8 @@
 import { listen } from "./http/listen.js";
 import { announceStop, createServer, stopServer } from "./http/server.js";
+import { DepthReadings } from "./ingest/depth-readings.js";
 import { openPools } from "./open-pools.js";
-import type { Running, Runtime } from "./runtime.js";
+import { type Running, type Runtime, systemClock } from "./runtime.js";
 import { answers } from "./tenancy/answers.js";
 import { work } from "./work.js";
 
@@ -11,6 +12,8 @@ export async function workWithProbes(runtime: Runtime): Promise<Running> {
   const { port } = config.worker;
   if (port === null) return work(runtime);
   const pools = openPools(runtime.urls, config, "probes", runtime);
+  const depths = new DepthReadings({ events: pools.events, now: systemClock, log });
+  telemetry.watchInbox(() => depths.read());
   const app = createServer({
     log,
     telemetry,

@@ -1,6 +1,5 @@
 /** The composition root of working: the inbox's workers, the projector, and what keeps the databases in order. */
 import { Partitions } from "./events/partitions.js";
-import { readInboxDepth } from "./ingest/inbox-depth.js";
 import { Maintenance } from "./ingest/maintenance.js";
 import { Worker } from "./ingest/worker.js";
 import { openPools } from "./open-pools.js";
@@ -13,9 +12,6 @@ const MAINTENANCE_INTERVAL_MS = 10 * 60_000;
 const ERASURES_INTERVAL_MS = 1_000;
 /** An erasure that waits for something walks through all that waits to be recorded, to see whether it is there. */
 const ERASURES_REST_FACTOR = 10;
-const DEPTH_INTERVAL_MS = 5_000;
-/** All that waits is walked through: when that is much, workers need the database for better things. */
-const DEPTH_REST_FACTOR = 20;
 
 export interface Work extends Running {
   /** Says that events were accepted in this process: they need not wait for the next look. */
@@ -73,24 +69,13 @@ export function work(runtime: Runtime): Work {
     idleMs: ERASURES_INTERVAL_MS,
     log,
   });
-  const depth = new WorkLoop({
-    name: "inbox depth",
-    step: async () => {
-      const { waitingEvents, oldestAt } = await readInboxDepth(events);
-      telemetry.inbox(waitingEvents, oldestAt === null ? 0 : Math.max(0, now() - oldestAt) / 1_000_000);
-      return false;
-    },
-    idleMs: DEPTH_INTERVAL_MS,
-    restFactor: DEPTH_REST_FACTOR,
-    log,
-  });
 
   return {
     wake: () => worker.wake(),
     async stop() {
       stopping.abort();
       // The worker first: what it still writes to the outbox, the projector may still take.
-      await Promise.all([worker.stop(), upkeep.stop(), erasures.stop(), depth.stop()]);
+      await Promise.all([worker.stop(), upkeep.stop(), erasures.stop()]);
       await projector.stop();
       await pools.stop();
     },

@@ -1,6 +1,6 @@
 import type { Pool } from "../database/pool.js";
 import { defineStatement } from "../database/statement.js";
-import { writeAsWorker } from "../tenancy/transactions.js";
+import { runAsWorker } from "../tenancy/transactions.js";
 import type { EpochMicros } from "../time/instant.js";
 
 const readDepth = defineStatement<"events", [], { waiting: number; oldest: EpochMicros | null }>(
@@ -13,6 +13,6 @@ const readDepth = defineStatement<"events", [], { waiting: number; oldest: Epoch
 export async function readInboxDepth(
   events: Pool<"events">,
 ): Promise<{ readonly waitingEvents: number; readonly oldestAt: EpochMicros | null }> {
-  const [row] = await writeAsWorker(events, (session) => session.run(readDepth()));
+  const [row] = await runAsWorker(events, readDepth());
   return { waitingEvents: row?.waiting ?? 0, oldestAt: row?.oldest ?? null };
 }

@@ -26,6 +26,13 @@ export interface PoolUsage {
   readonly waiting: number;
 }
 
+/** Accepted events that no worker has recorded yet. */
+interface Waiting {
+  readonly events: number;
+  /** Of the oldest of them; 0 where none waits. */
+  readonly ageSeconds: number;
+}
+
 const SQL_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 const REQUEST_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const LAG_BUCKETS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600];
@@ -33,6 +40,7 @@ const LAG_BUCKETS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 36
 export class Telemetry {
   readonly #registry = new Registry();
   readonly #pools = new Map<string, () => PoolUsage>();
+  #readInbox: () => Promise<Waiting | null> = async () => null;
 
   readonly #httpRequests = this.#histogram(
     "mailtally_http_request_duration_seconds",
@@ -149,12 +157,6 @@ export class Telemetry {
     this.#rollupLag.observe(seconds);
   }
 
-  /** `ageSeconds` is 0 where nothing waits. */
-  inbox(events: number, ageSeconds: number): void {
-    this.#inboxEvents.set(events);
-    this.#inboxAge.set(ageSeconds);
-  }
-
   authenticationFailure(reason: string): void {
     this.#authenticationFailures.inc({ reason });
   }
@@ -164,9 +166,26 @@ export class Telemetry {
     this.#pools.set(name, usage);
   }
 
+  /** Reads what waits in the inbox whenever the metrics are asked for; null where it cannot be told. */
+  watchInbox(read: () => Promise<Waiting | null>): void {
+    this.#readInbox = read;
+  }
+
   /** Prometheus's text format. */
   async render(): Promise<{ contentType: string; text: string }> {
+    this.#tellInbox(await this.#readInbox());
     return { contentType: this.#registry.contentType, text: await this.#registry.metrics() };
+  }
+
+  /** No sample where nothing is known: 0 would say that nothing waits. */
+  #tellInbox(waiting: Waiting | null): void {
+    if (waiting === null) {
+      this.#inboxEvents.remove();
+      this.#inboxAge.remove();
+    } else {
+      this.#inboxEvents.set(waiting.events);
+      this.#inboxAge.set(waiting.ageSeconds);
+    }
   }
 
   #observePools(): void {

@@ -37,7 +37,7 @@ test("what is noted is told under its name and labels", async () => {
   telemetry.refusedCall({ scope: "tenant", measure: "age" });
   telemetry.appliedEvents("duplicate", 4);
   telemetry.rollupLag(0.04);
-  telemetry.inbox(7, 1.5);
+  telemetry.watchInbox(async () => ({ events: 7, ageSeconds: 1.5 }));
   telemetry.authenticationFailure("expired");
   const { text, contentType } = await telemetry.render();
   expect(contentType).toContain("text/plain");
@@ -59,6 +59,9 @@ test("what is noted is told under its name and labels", async () => {
   ]) {
     expect(text.split("\n")).toContain(line);
   }
+  telemetry.watchInbox(async () => null);
   busy = 1;
-  expect((await telemetry.render()).text).toContain('mailtally_database_connections{pool="metrics",state="busy"} 1');
+  const later = await telemetry.render();
+  expect(later.text).not.toMatch(/^mailtally_inbox_/m);
+  expect(later.text).toContain('mailtally_database_connections{pool="metrics",state="busy"} 1');
 });
