@@ -3,30 +3,39 @@ import { link, mkdir, open, readFile, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { type Config, ConfigError } from "./config.js";
 import { MIN_SECRET_CHARS } from "./config-variables.js";
-import type { Logger } from "./observability/logger.js";
+
+export interface LoadedSecret {
+  readonly text: string;
+  /** The file that holds it; null where it is set. */
+  readonly file: string | null;
+}
 
 /**
  * The secret that signs cursors and keys the recipients' hashes: as it is set, else the one kept in DATA_DIR, which is made
- * where there is none yet. With databases of one's own several servers may share them: that they must share the secret too
- * is a warning here, and an error as soon as one has another (assertSameSecret).
+ * where there is none yet and none was used for this event log either: another one would only lie there to mislead.
  */
 export async function loadSecret(
-  config: Pick<Config, "secret" | "dataDir" | "databases">,
-  log: Pick<Logger, "warn">,
-): Promise<string> {
-  if (config.secret !== null) return config.secret;
-  const path = join(config.dataDir, "secret");
-  const kept = (await readKept(path)) ?? (await keepNew(path, config.dataDir));
-  if (kept.length < MIN_SECRET_CHARS) {
-    throw new ConfigError([`${path} is damaged: it must hold the secret that this data was made with`]);
+  config: Pick<Config, "secret" | "dataDir">,
+  wasOneUsed: () => Promise<boolean>,
+): Promise<LoadedSecret> {
+  if (config.secret !== null) return { text: config.secret, file: null };
+  const file = join(config.dataDir, "secret");
+  const text = (await readKept(file)) ?? (await keepFirst(file, config.dataDir, wasOneUsed));
+  if (text.length < MIN_SECRET_CHARS) {
+    throw new ConfigError([`${file} is damaged: it must hold the secret that this data was made with`]);
   }
-  if (config.databases.urls !== null) {
-    log.warn(
-      `MAILTALLY_SECRET is not set, so the one kept in ${path} is used. Keep that file as long as the data, and set its ` +
-        "content as MAILTALLY_SECRET for every other server and worker",
-    );
-  }
-  return kept;
+  return { text, file };
+}
+
+async function keepFirst(file: string, dataDir: string, wasOneUsed: () => Promise<boolean>): Promise<string> {
+  if (!(await wasOneUsed())) return keepNew(file, dataDir);
+  // By a process that started beside this one, it may be: its file is there before its secret is used.
+  const made = await readKept(file);
+  if (made !== null) return made;
+  throw new ConfigError([
+    `MAILTALLY_SECRET is not set, and there is no ${file}: this event log was made with a secret, and with another one its ` +
+      "recipients would all count again. Set the one that the other servers have, or put the file back",
+  ]);
 }
 
 async function readKept(path: string): Promise<string | null> {

@@ -7,7 +7,7 @@ import { borrowEmbeddedServer, startEmbeddedServer } from "./database/embedded-s
 import { migrateDatabases, pendingMigrations } from "./database/migrate.js";
 import { whyUnreachable } from "./database/reachability.js";
 import { inDataDir } from "./in-data-dir.js";
-import { assertSameSecret } from "./installation.js";
+import { assertSameSecret, wasSecretUsed } from "./installation.js";
 import { loadSecret } from "./load-secret.js";
 import type { Logger } from "./observability/logger.js";
 import { Telemetry } from "./observability/telemetry.js";
@@ -40,15 +40,8 @@ export async function openInstallation(options: OpenOptions): Promise<Installati
       if (configured !== null) await assertNotMixedUp(configured);
       await migrateDatabases({ eventsUrl: urls.events, metricsUrl: urls.metrics, log });
     } else await assertMigrated(urls);
-    const runtime = {
-      config,
-      urls,
-      log,
-      telemetry: new Telemetry(),
-      secret: secretKeyOf(await inDataDir(config.dataDir, () => loadSecret(config, log))),
-    };
-    await checkSecret(runtime);
-    return { ...runtime, stop: async () => embedded?.stop() };
+    const secret = secretKeyOf(await settleSecret(urls, config, log));
+    return { config, urls, log, telemetry: new Telemetry(), secret, stop: async () => embedded?.stop() };
   } catch (error) {
     await embedded?.stop();
     throw error;
@@ -104,10 +97,23 @@ async function assertMigrated(urls: DatabaseUrls): Promise<void> {
   }
 }
 
-async function checkSecret(runtime: Runtime): Promise<void> {
-  const pools = openPools(runtime.urls, runtime.config, "start", { ...runtime, telemetry: new Telemetry() });
+/**
+ * The secret, once it is certain that it is this event log's. A new one is on the disk before the event log has its fingerprint: whatever
+ * ends the process between the two, the data never belongs to a secret that nobody has.
+ */
+async function settleSecret(urls: DatabaseUrls, config: Config, log: Logger): Promise<string> {
+  const pools = openPools(urls, config, "start", { log, telemetry: new Telemetry() });
   try {
-    await assertSameSecret(pools.events, runtime.secret);
+    const secret = await inDataDir(config.dataDir, () => loadSecret(config, () => wasSecretUsed(pools.events)));
+    await assertSameSecret(pools.events, secret);
+    // Several servers may share databases of one's own, and then must share the secret too.
+    if (secret.file !== null && config.databases.urls !== null) {
+      log.warn(
+        `MAILTALLY_SECRET is not set, so the one kept in ${secret.file} is used. Keep that file as long as the data, and set its ` +
+          "content as MAILTALLY_SECRET for every other server and worker",
+      );
+    }
+    return secret.text;
   } finally {
     await pools.stop();
   }

@@ -12,7 +12,7 @@ const DATABASES = {
   EVENTS_DATABASE_URL: "postgresql://app:hunter2@db:5432/events",
   METRICS_DATABASE_URL: "postgresql://app:hunter2@db:5432/metrics",
 };
-const silent = { warn: () => undefined };
+const never = async () => false;
 const SECRET = "0123456789abcdef0123456789abcdef";
 
 function faultsOf(env: NodeJS.ProcessEnv): readonly string[] {
@@ -132,40 +132,44 @@ async function newFolder(): Promise<string> {
 test("without a secret one is made once, for whoever starts at the same time, and only its owner may read it", async () => {
   const DATA_DIR = join(await newFolder(), "data");
   const config = readConfig({ DATA_DIR });
-  const secrets = await Promise.all(Array.from({ length: 10 }, () => loadSecret(config, silent)));
-  expect(new Set(secrets).size).toBe(1);
-  expect(secrets[0]?.length).toBeGreaterThanOrEqual(32);
-  expect(await loadSecret(config, silent)).toBe(secrets[0]);
+  const secrets = await Promise.all(Array.from({ length: 10 }, () => loadSecret(config, never)));
+  expect(new Set(secrets.map(({ text }) => text)).size).toBe(1);
+  expect(secrets[0]?.text.length).toBeGreaterThanOrEqual(32);
+  expect(await loadSecret(config, never)).toEqual(secrets[0]);
   expect(await readdir(DATA_DIR)).toEqual(["secret"]);
   expect((await stat(join(DATA_DIR, "secret"))).mode & 0o777).toBe(0o600);
-  expect((await readFile(join(DATA_DIR, "secret"), "utf8")).trim()).toBe(secrets[0]);
+  expect((await readFile(join(DATA_DIR, "secret"), "utf8")).trim()).toBe(secrets[0]?.text);
 });
 
 test("a damaged secret is an error and is not replaced", async () => {
   const DATA_DIR = await newFolder();
   await writeFile(join(DATA_DIR, "secret"), "");
-  await expect(loadSecret(readConfig({ DATA_DIR }), silent)).rejects.toThrow(ConfigError);
+  await expect(loadSecret(readConfig({ DATA_DIR }), never)).rejects.toThrow(ConfigError);
   expect(await readFile(join(DATA_DIR, "secret"), "utf8")).toBe("");
 });
 
-test("with databases of one's own a secret is made too, with a warning that all servers must share it", async () => {
+test("no secret is made where one was used before, unless another process has just made it", async () => {
   const DATA_DIR = await newFolder();
-  const { secrets, warnings } = await secretsWith({ ...DATABASES, DATA_DIR });
-  expect(new Set(secrets).size).toBe(1);
-  expect(warnings).toEqual([expect.stringContaining(join(DATA_DIR, "secret")), expect.anything()]);
-  expect(warnings.join()).not.toContain(secrets[0]);
+  const config = readConfig({ DATA_DIR });
+  await expect(loadSecret(config, async () => true)).rejects.toThrow(
+    /MAILTALLY_SECRET is not set, and there is no .*secret/,
+  );
+  expect(await readdir(DATA_DIR)).toEqual([]);
 
-  const given = await secretsWith({ ...DATABASES, DATA_DIR, MAILTALLY_SECRET: SECRET });
-  expect(given).toEqual({ secrets: [SECRET, SECRET], warnings: [] });
+  const beside = async (): Promise<boolean> => {
+    await loadSecret(config, never);
+    return true;
+  };
+  const secret = await loadSecret(config, beside);
+  expect(secret).toEqual(await loadSecret(config, never));
 });
 
-/** What two starts take, and what they warn of. */
-async function secretsWith(env: NodeJS.ProcessEnv): Promise<{ secrets: string[]; warnings: unknown[] }> {
-  const warnings: unknown[] = [];
-  const log = { warn: (text: unknown) => void warnings.push(text) };
-  const config = readConfig(env);
-  return { secrets: [await loadSecret(config, log), await loadSecret(config, log)], warnings };
-}
+test("a secret that is set is taken, and none is made beside it", async () => {
+  const DATA_DIR = await newFolder();
+  const config = readConfig({ DATA_DIR, MAILTALLY_SECRET: SECRET });
+  expect(await loadSecret(config, never)).toEqual({ text: SECRET, file: null });
+  expect(await readdir(DATA_DIR)).toEqual([]);
+});
 
 /** The cells of a Markdown table, however wide its columns are. */
 function cellsOf(table: string): string[][] {

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { getPriority } from "node:os";
 import path from "node:path";
 import { Client } from "pg";
@@ -159,14 +159,24 @@ test(
     expect(
       await runCli(["migrate"], { ...env, MAILTALLY_SECRET: "the first secret, of thirty-two characters" }),
     ).toMatchObject({ code: 0 });
-    const others: Record<string, string>[] = [{ MAILTALLY_SECRET: "another secret, also of 32 characters" }, {}];
-    for (const other of others) {
-      for (const command of ["serve", "work", "start", "migrate"]) {
-        const refused = await runCli([command], { ...env, ...other });
-        expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/MAILTALLY_SECRET is not the secret/) });
-        expect(refused.stderr).not.toMatch(/\n\s+at /);
-      }
+    const { DATA_DIR = "" } = env;
+    const refuses = async (command: string, other: Record<string, string>, reason: RegExp): Promise<void> => {
+      const refused = await runCli([command], { ...env, LOG_LEVEL: "warn", ...other });
+      expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(reason) });
+      // Neither a stack nor a warning to give every server what is refused here.
+      expect(refused.stderr).not.toMatch(/\n\s+at |so the one kept/);
+    };
+    const commands = ["serve", "work", "start", "migrate"];
+    for (const command of commands) {
+      const another = { MAILTALLY_SECRET: "another secret, also of 32 characters" };
+      await refuses(command, another, /MAILTALLY_SECRET is not the secret that this event log was made with/);
+      await refuses(command, {}, /MAILTALLY_SECRET is not set, and there is no \S+secret: .* made with a secret/);
     }
+    await expect(readdir(DATA_DIR)).rejects.toThrow("ENOENT");
+    await mkdir(DATA_DIR);
+    await writeFile(path.join(DATA_DIR, "secret"), "one that was kept for another event log");
+    const ofAnother = /MAILTALLY_SECRET is not set, and what \S+secret holds is not the secret that this event log/;
+    for (const command of commands) await refuses(command, {}, ofAnother);
   },
   LIMIT_MS,
 );
