@@ -34,7 +34,14 @@ function isUrl(text: string, protocols: readonly string[]): boolean {
 const isDatabaseUrl = (text: string): boolean =>
   isUrl(text, ["postgres:", "postgresql:"]) && new URL(text).pathname.length > 1;
 const DATABASE_URL = "a URL like postgresql://user:password@host:5432/database";
-const databaseUrl = z.string().refine(isDatabaseUrl, DATABASE_URL);
+const SSL_MODES: readonly string[] = ["disable", "no-verify", "prefer", "require", "verify-ca", "verify-full"];
+/** pg takes any other word for TLS, which whoever misspelt `disable` or `no-verify` would look for in vain. */
+const hasKnownSslMode = (text: string): boolean =>
+  new URL(text).searchParams.getAll("sslmode").every((mode) => SSL_MODES.includes(mode));
+const databaseUrl = z
+  .string()
+  .refine(isDatabaseUrl, { error: DATABASE_URL, abort: true })
+  .refine(hasKnownSslMode, `a URL whose sslmode is one of ${SSL_MODES.join(", ")}`);
 const redisUrl = z
   .string()
   .refine((text) => isUrl(text, ["redis:", "rediss:"]), "a URL like redis://host:6379, or rediss:// for TLS");

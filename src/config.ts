@@ -172,7 +172,7 @@ function contradictions(texts: Texts): string[] {
   if ((events === undefined) !== (metrics === undefined)) {
     faults.push(`${lacking} must be set too: set both databases, or neither for the embedded ones`);
   }
-  if (events !== undefined && metrics !== undefined && databaseOf(events) === databaseOf(metrics)) {
+  if (events !== undefined && metrics !== undefined && isOneDatabase(events, metrics)) {
     faults.push("EVENTS_DATABASE_URL and METRICS_DATABASE_URL must be two databases, on one server or on two");
   }
   const auth = { AUTH_ISSUER: texts.AUTH_ISSUER, AUTH_AUDIENCE: texts.AUTH_AUDIENCE };
@@ -207,8 +207,15 @@ function neverPaid({ MAX_QUERY_COST: max, COST_BUDGET: budget }: Values): string
   return [`MAX_QUERY_COST must be at most COST_BUDGET, which is ${budget}, not ${max}`];
 }
 
+/** Of what is no URL of a database nothing can be said. */
+function isOneDatabase(events: string, metrics: string): boolean {
+  const areDatabases =
+    CONFIG_VARIABLES.EVENTS_DATABASE_URL.schema.safeParse(events).success &&
+    CONFIG_VARIABLES.METRICS_DATABASE_URL.schema.safeParse(metrics).success;
+  return areDatabases && databaseOf(events) === databaseOf(metrics);
+}
+
 function databaseOf(text: string): string {
-  if (!URL.canParse(text)) return text;
   const url = new URL(text);
   // Without a host the socket's folder is among the parameters.
   return [url.hostname, url.port === "" ? "5432" : url.port, url.pathname, url.searchParams.get("host") ?? ""].join(

@@ -108,6 +108,28 @@ test.each([
   expect(faultsOf(env)).toEqual([expect.stringContaining(name)]);
 });
 
+test("of one text for both databases that is none, no more is told than that", () => {
+  const faults = faultsOf({ EVENTS_DATABASE_URL: "db/hunter2", METRICS_DATABASE_URL: "db/hunter2" });
+  expect(faults).toEqual([
+    expect.stringMatching(/^EVENTS_DATABASE_URL must be a URL like postgresql:/),
+    expect.stringMatching(/^METRICS_DATABASE_URL must be a URL like postgresql:/),
+  ]);
+});
+
+test("a word that is no sslmode is a fault of the URL, which names those that are", () => {
+  const withMode = (mode: string) => ({
+    ...DATABASES,
+    EVENTS_DATABASE_URL: `${DATABASES.EVENTS_DATABASE_URL}?application_name=a&sslmode=${mode}`,
+  });
+  const modes = ["disable", "no-verify", "prefer", "require", "verify-ca", "verify-full"];
+  for (const mode of modes) expect(faultsOf(withMode(mode))).toEqual([]);
+  for (const mode of ["bogus", "allow", "Disable", "", "verify-full&sslmode=bogus"]) {
+    expect(faultsOf(withMode(mode))).toEqual([
+      `EVENTS_DATABASE_URL must be a URL whose sslmode is one of ${modes.join(", ")}`,
+    ]);
+  }
+});
+
 test("a variable of our name that we do not know is a warning, since Kubernetes makes such names", () => {
   const { warnings } = readConfig({ MAILTALLY_SERVICE_HOST: "10.0.0.1", MAILTALLY_SECRT: "x", OTHER: "y" });
   expect(warnings).toEqual([
