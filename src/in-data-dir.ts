@@ -22,12 +22,17 @@ export async function inDataDir<T>(dataDir: string, work: () => Promise<T>): Pro
     return await work();
   } catch (error) {
     if (!(error instanceof Error && (await isFaultOf(dataDir, error)))) throw error;
-    throw new ConfigError([`DATA_DIR cannot be used: ${error.message}`]);
+    const place = "path" in error ? "" : ` in ${dataDir}`;
+    throw new ConfigError([`DATA_DIR cannot be used: ${error.message}${place}`]);
   }
 }
 
+/** Of a file that is open already no path is told: only a full disk. */
+const FULL: ReadonlySet<string> = new Set(["EDQUOT", "ENOSPC"]);
+
 async function isFaultOf(dataDir: string, { code, path }: NodeJS.ErrnoException): Promise<boolean> {
-  if (code === undefined || path === undefined || !OPERATORS_FAULTS.has(code)) return false;
+  if (code === undefined || !OPERATORS_FAULTS.has(code)) return false;
+  if (path === undefined) return FULL.has(code);
   const folder = resolve(dataDir);
   const places = [folder, await realpath(folder).catch(() => folder)];
   const at = resolve(path);

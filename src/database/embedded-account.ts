@@ -35,6 +35,14 @@ export async function serverAccount(cluster: string): Promise<ServerAccount> {
   return (await accountNamed("postgres")) ?? (await ownAccount()) ?? (await lastResort());
 }
 
+/** Its number where it has no name. */
+export async function accountName(uid: number): Promise<string> {
+  return run("id", ["-un", String(uid)]).then(
+    ({ stdout }) => stdout.trim(),
+    () => String(uid),
+  );
+}
+
 /** Whether the account may enter the folder (and everything above it) and read what its permissions promise. */
 export async function canEnter(account: ServerAccount, folder: string): Promise<boolean> {
   return succeeds(account, "/bin/sh", ["-c", 'test -x "$1" && test -r "$1"', "sh", folder]);

@@ -10,7 +10,8 @@ import { spawn } from "node:child_process";
 import { chown, mkdir, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import type { Logger } from "pino";
-import { canEnter, serverAccount, type ServerAccount } from "./embedded-account.js";
+import { ConfigError } from "../config.js";
+import { accountName, canEnter, serverAccount, type ServerAccount } from "./embedded-account.js";
 import { packagedPostgres, reachablePostgres, systemFolder } from "./embedded-binaries.js";
 import { freePort } from "./embedded-port.js";
 import { newRecord, readRecord, type ServerRecord, writePrivateFile, writeRecord } from "./embedded-record.js";
@@ -49,7 +50,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
           "Put that file back, or move the folder away to start afresh.",
       );
     }
-    if (!(await canEnter(account, directory))) throw new Error(unreachable(directory, account));
+    if (!(await canEnter(account, directory))) throw new ConfigError([await whyUnreachable(directory, account)]);
     return { dataDir, directory, account, bin, logFile, record: found };
   }
 
@@ -127,10 +128,18 @@ function runInitdb(cluster: Cluster, args: readonly string[]): Promise<void> {
   });
 }
 
-function unreachable(directory: string, { uid }: ServerAccount): string {
+async function whyUnreachable(directory: string, { uid }: ServerAccount): Promise<string> {
+  const owner = await stat(directory);
+  const name = uid === undefined ? "yours" : await accountName(uid);
+  if (uid !== undefined && owner.uid !== uid) {
+    return (
+      `DATA_DIR: the database in ${directory} belongs to the system user ${await accountName(owner.uid)}, and its server runs as ${name}, as ` +
+      `after a copy that kept no owners. Give it back: chown -R ${name} ${directory}`
+    );
+  }
   return (
-    `The database lies in ${directory}, where its system user ${uid ?? "(yours)"} may not enter. Move the data folder to a place that ` +
-    "user can enter, or open the folders above it (chmod o+x)."
+    `DATA_DIR: the database lies in ${directory}, where its system user ${name} may not enter. Move the data folder to a place that ` +
+    "user can enter, or open the folders above it (chmod o+x)"
   );
 }
 

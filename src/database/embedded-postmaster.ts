@@ -8,13 +8,15 @@
  *   to the files; starting a second server beside them would destroy the data.
  */
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { chown, open, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
+import { ConfigError } from "../config.js";
 import type { Cluster } from "./embedded-cluster.js";
 import { freePort, isFreePort } from "./embedded-port.js";
-import { commandLine, pidExists } from "./embedded-process.js";
+import { commandLine, commandLineNow, pidExists } from "./embedded-process.js";
 import { writeRecord } from "./embedded-record.js";
 
 /** Recovery after a crash reads up to `max_wal_size` of log. */
@@ -28,7 +30,14 @@ const LOG_LINES_IN_ERROR = 15;
 const NOBODYS_PID = 2_147_483_647;
 
 /** Right after a crash the old back ends may not be gone yet, and a free port may be taken before we bind it. */
-const PASSING_FAULTS = /shared memory block|lock file "postmaster\.pid"|could not bind|Address already in use/;
+const PASSING_FAULTS =
+  /shared memory block|lock file "postmaster\.pid" already exists|could not bind|Address already in use/;
+/** An empty one is that of a server that begins at this moment, or what a crash of the machine left. */
+const EMPTY_PID_FILE = /lock file "postmaster\.pid" is empty/;
+const EMPTY_PID_FILE_MS = 3_000;
+const PID_FILE_FAULT = /lock file "postmaster\.pid"/;
+/** How long it is waited in silence. */
+const QUIET_MS = 2_000;
 
 interface PidFile {
   readonly pid: number;
@@ -42,7 +51,9 @@ export async function runPostmaster(
   settings: Readonly<Record<string, string>>,
   log: Logger,
 ): Promise<number> {
-  const deadline = Date.now() + START_TIMEOUT_MS;
+  const began = Date.now();
+  const deadline = began + START_TIMEOUT_MS;
+  let isTold = false;
   for (;;) {
     const running = await readPidFile(cluster);
     if (running !== undefined && (await isServerOf(cluster, running.pid))) {
@@ -57,8 +68,15 @@ export async function runPostmaster(
     const fault = await launch(cluster, port, settings, deadline);
     if (fault === undefined) return port;
     const error = await failure(cluster, fault, logStart);
-    if (!PASSING_FAULTS.test(error.message) || Date.now() > deadline) throw error;
-    log.debug({ err: error }, "PostgreSQL did not start; trying again");
+    const isPassing =
+      PASSING_FAULTS.test(error.message) ||
+      (EMPTY_PID_FILE.test(error.message) && Date.now() < began + EMPTY_PID_FILE_MS);
+    if (!isPassing && PID_FILE_FAULT.test(error.message)) throw damagedPidFile(cluster);
+    if (!isPassing || Date.now() > deadline) throw error;
+    if (!isTold && Date.now() > began + QUIET_MS) {
+      isTold = true;
+      log.warn({ err: error }, "PostgreSQL does not start yet, and is tried again");
+    }
     await pause(RETRY_INTERVAL_MS);
   }
 }
@@ -89,6 +107,17 @@ export async function stopPostmaster(cluster: Cluster): Promise<void> {
   while (await isServerOf(cluster, running.pid)) {
     if (Date.now() > deadline) throw await failure(cluster, "did not stop", 0);
     await pause(POLL_INTERVAL_MS);
+  }
+}
+
+/** Does what stopping begins with, and waits for nothing: for a process that is about to end. The server then ends by itself. */
+export function interruptPostmaster(cluster: Cluster): void {
+  if (process.platform === "win32") return;
+  try {
+    const pid = Number(readFileSync(pidPath(cluster), "utf8").split("\n")[0]);
+    if (servesCluster(cluster, commandLineNow(pid))) process.kill(pid, "SIGINT");
+  } catch {
+    // It is gone.
   }
 }
 
@@ -144,7 +173,11 @@ async function readPidFile(cluster: Cluster): Promise<PidFile | undefined> {
 /** Whether the process serves this cluster: after a crash or a reboot its id may belong to anybody. */
 async function isServerOf(cluster: Cluster, pid: number): Promise<boolean> {
   if (!pidExists(pid)) return false;
-  return process.platform === "win32" || (await commandLine(pid)).includes(`-D ${cluster.directory} `);
+  return process.platform === "win32" || servesCluster(cluster, await commandLine(pid));
+}
+
+function servesCluster({ directory }: Cluster, commandLineOfIt: string): boolean {
+  return commandLineOfIt.includes(`-D ${directory} `);
 }
 
 /**
@@ -171,6 +204,15 @@ async function prepareLog(cluster: Cluster): Promise<number> {
     await chown(cluster.logFile, folder.uid, folder.gid);
   }
   return 0;
+}
+
+/** It is never deleted here: whether back ends of a killed server still write to the files nobody can tell without what stood in it. */
+function damagedPidFile(cluster: Cluster): ConfigError {
+  const path = pidPath(cluster);
+  return new ConfigError([
+    `DATA_DIR: ${path} is damaged or cannot be read, as a crash of the machine may leave it. If no PostgreSQL of this folder runs any ` +
+      `more (ps aux | grep ${cluster.directory}), delete the file and start again`,
+  ]);
 }
 
 async function failure(cluster: Cluster, what: string, logStart: number): Promise<Error> {

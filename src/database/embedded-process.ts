@@ -1,5 +1,6 @@
 /** What the system knows about a process: whether the one that wrote a pid down is the one that has it now. */
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 
@@ -25,6 +26,16 @@ export async function commandLine(pid: number): Promise<string> {
   if (process.platform !== "linux") return ps(pid, "command=");
   const line = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
   return line.replaceAll("\0", " ").trim();
+}
+
+/** The same for a process that is about to end, and can wait for nothing. */
+export function commandLineNow(pid: number): string {
+  try {
+    if (process.platform === "linux") return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+    return execFileSync("ps", ["-ww", "-o", "command=", "-p", String(pid)], { encoding: "utf8" }).trim();
+  } catch {
+    return "";
+  }
 }
 
 export function pidExists(pid: number): boolean {

@@ -13,8 +13,9 @@ import type { Logger } from "pino";
 import { PublicError } from "../errors.js";
 import { WorkLoop } from "../work-loop.js";
 import { type Cluster, openCluster } from "./embedded-cluster.js";
-import { isPostmasterRunning, runPostmaster, stopPostmaster } from "./embedded-postmaster.js";
+import { interruptPostmaster, isPostmasterRunning, runPostmaster, stopPostmaster } from "./embedded-postmaster.js";
 import {
+  hasOtherUsers,
   liveUsers,
   newUser,
   type ServerUser,
@@ -99,10 +100,16 @@ async function join(options: EmbeddedServerOptions, role: ServerUserRole): Promi
     const cluster = await openCluster({ ...options, dataDir });
     const user = await newUser(role);
     await writeUsers(dataDir, [...others, user]);
+    // Whoever is in a hurry, or waited too long, ends the process while it stops; the server must not run on without anybody.
+    const atExit = (): void => {
+      if (!hasOtherUsers(dataDir, user.id)) interruptPostmaster(cluster);
+    };
+    process.on("exit", atExit);
     try {
       const port = await runAndPrepare(cluster, options);
-      return membership(cluster, port, user, options);
+      return membership(cluster, port, user, options, () => process.off("exit", atExit));
     } catch (error) {
+      process.off("exit", atExit);
       await writeUsers(dataDir, others);
       if (others.length === 0) await stopPostmaster(cluster);
       throw error;
@@ -110,12 +117,19 @@ async function join(options: EmbeddedServerOptions, role: ServerUserRole): Promi
   });
 }
 
-function membership(cluster: Cluster, port: number, user: ServerUser, options: EmbeddedServerOptions): EmbeddedServer {
+function membership(
+  cluster: Cluster,
+  port: number,
+  user: ServerUser,
+  options: EmbeddedServerOptions,
+  onLeft: () => void,
+): EmbeddedServer {
   let stopped: Promise<void> | undefined;
   const watch = user.role === "program" ? restartWhenEnded(cluster, options) : undefined;
   const stop = async (): Promise<void> => {
     await watch?.stop();
     await leave(cluster, user, options.log);
+    onLeft();
   };
   return {
     port,

@@ -9,11 +9,12 @@
  * back, so every entry names its process by id and start time (ids are used again, in containers nearly always).
  */
 import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { link, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { z } from "zod";
-import { isAlive, startTime } from "./embedded-process.js";
+import { isAlive, pidExists, startTime } from "./embedded-process.js";
 import { writePrivateFile } from "./embedded-record.js";
 
 const userSchema = z.object({
@@ -40,6 +41,19 @@ export async function liveUsers(dataDir: string): Promise<readonly ServerUser[]>
   const alive: ServerUser[] = [];
   for (const user of users) if (await isAlive(user)) alive.push(user);
   return alive;
+}
+
+/**
+ * Whether anybody else uses the server, as far as can be told at once and without the lock: for a process that is about to end. Of a
+ * process id that is somebody else's by now it is taken for used.
+ */
+export function hasOtherUsers(dataDir: string, id: string): boolean {
+  try {
+    const users = z.array(userSchema).parse(JSON.parse(readFileSync(listPath(dataDir), "utf8")));
+    return users.some((user) => user.id !== id && pidExists(user.pid));
+  } catch {
+    return false;
+  }
 }
 
 /** Replaces the list. Call it under `withServerLock`. */

@@ -1,6 +1,7 @@
 /**
  * A program that owns an embedded server, for the tests to kill. Arguments: data folder, and optionally the user and group id
- * to become first and the PostgreSQL installation to use. Says `ready <url>`, `interrupted` at every SIGINT, and ends at SIGTERM.
+ * to become first and the PostgreSQL installation to use. Says `ready <url>`, `interrupted` at every SIGINT, ends at SIGTERM, and at SIGHUP
+ * without waiting for anything.
  */
 import { pino } from "pino";
 import { startEmbeddedServer } from "../../src/database/embedded-server.js";
@@ -13,6 +14,7 @@ if (uid !== undefined && gid !== undefined) {
 }
 const say = (line: string) => process.stdout.write(`${line}\n`);
 process.on("SIGINT", () => say("interrupted"));
+process.on("SIGHUP", () => process.exit(3));
 
 const server = await startEmbeddedServer({
   dataDir,

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { tmpdir, userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
@@ -217,6 +217,61 @@ describe("an embedded server", () => {
     owner.program.kill("SIGTERM");
     expect(await owner.ended).toBe(0);
     await expect(ask(owner.url, "select 1")).rejects.toThrow(/ECONNREFUSED/);
+  });
+
+  test("ends with a program that leaves at once, and goes on where somebody else uses it", async () => {
+    const alone = await startProgram(dataDir);
+    alone.program.kill("SIGHUP");
+    expect(await alone.ended).toBe(3);
+    await waitFor(
+      () =>
+        postmasterPid().then(
+          () => false,
+          () => true,
+        ),
+      { what: "PostgreSQL to end by itself", deadlineMs: 30_000 },
+    );
+
+    const together = await startProgram(dataDir);
+    const command = await borrow();
+    const startedAt = await ask(together.url, STARTED);
+    together.program.kill("SIGHUP");
+    expect(await together.ended).toBe(3);
+    expect(await ask(together.url, STARTED)).toBe(startedAt);
+    await command.stop();
+    await expect(postmasterPid()).rejects.toThrow("ENOENT");
+  });
+
+  test.each([
+    ["empty", ""],
+    ["damaged", "garbage\n"],
+  ])("tells that its pid file is %s and what to do about it, and does not wait for it", async (_what, text) => {
+    await (await start()).stop();
+    const cluster = await clusterOf(dataDir);
+    const pidFile = join(cluster, "postmaster.pid");
+    await writeFile(pidFile, text);
+    const { uid, gid } = await stat(cluster);
+    await chown(pidFile, uid, gid);
+    await expect(start()).rejects.toThrow(
+      new RegExp(`${pidFile} is damaged .* If no PostgreSQL of this folder runs any more .*, delete the file`),
+    );
+    // It stands there for whoever looks.
+    expect(await readFile(pidFile, "utf8")).toBe(text);
+    await rm(pidFile);
+    expect(await ask((await start()).url("events"), "select 1")).toBe("1");
+  });
+
+  test.runIf(isRoot)("tells a copy that kept no owners how to be mended", async () => {
+    await (await start()).stop();
+    const cluster = await clusterOf(dataDir);
+    const { uid, gid } = await stat(cluster);
+    await chown(cluster, 0, 0);
+    const { username } = userInfo();
+    await expect(start()).rejects.toThrow(
+      new RegExp(`belongs to the system user ${username}, .*chown -R \\S+ ${cluster}`),
+    );
+    await chown(cluster, uid, gid);
+    expect(await ask((await start()).url("events"), "select 1")).toBe("1");
   });
 
   test("moves to another port where its own is taken, and remembers it", async () => {
