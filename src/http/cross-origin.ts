@@ -3,6 +3,20 @@ import type { FastifyInstance } from "fastify";
 
 const DAY_SECONDS = 86_400;
 
+/** What clients put into a call: ours, those of Apollo's and of its guard, and those of tracing (W3C). None of them means anything here but the first four. */
+const ALLOWED_HEADERS = [
+  "authorization",
+  "content-type",
+  "apollo-require-preflight",
+  "x-request-id",
+  "apollographql-client-name",
+  "apollographql-client-version",
+  "x-apollo-operation-name",
+  "traceparent",
+  "tracestate",
+  "baggage",
+];
+
 /**
  * Lets pages of these origins ask what is in this scope, and read the answer; to all others it is as if this were not here, and their
  * browsers refuse. An origin is compared letter by letter: no pattern that a name somebody registers tomorrow could fit.
@@ -16,7 +30,7 @@ export function allowCrossOrigin(scope: FastifyInstance, origins: readonly strin
   scope.register(fastifyCors, {
     origin: async (origin: string | undefined) => (origin !== undefined && allowed.has(origin) ? origin : false),
     methods: ["GET", "POST"],
-    allowedHeaders: ["authorization", "content-type", "apollo-require-preflight", "x-request-id"],
+    allowedHeaders: ALLOWED_HEADERS,
     exposedHeaders: ["ratelimit", "ratelimit-policy", "retry-after", "x-request-id"],
     credentials: false,
     maxAge: DAY_SECONDS,
