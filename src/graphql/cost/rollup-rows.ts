@@ -47,7 +47,7 @@ export function rollupRows(range: unknown, { granularity, zone }: AskedBuckets, 
   const [start, end] = [instantOf(given.from), instantOf(given.to)];
   if (start === null || end === null || start >= end) return NOTHING;
   const from = Math.max(start, FIRST_MOMENT) as EpochMicros;
-  const to = Math.max(from, Math.min(end, limits.now + MICROS_PER_DAY)) as EpochMicros;
+  const to = Math.max(from, Math.min(end, endOfTomorrow(limits))) as EpochMicros;
   const quarters = Math.ceil((to - from) / QUARTER_HOUR_MICROS) + (from % QUARTER_HOUR_MICROS === 0 ? 0 : 1);
   const fine = MICROS[granularity as Granularity];
   if (fine !== undefined) {
@@ -71,6 +71,13 @@ export function rollupRows(range: unknown, { granularity, zone }: AskedBuckets, 
     buckets,
     emptyYears,
   });
+}
+
+/** Nothing lies behind it, and a range that goes on ends within no day. */
+function endOfTomorrow({ now, rollupZone }: Limits): number {
+  const tomorrow = now + MICROS_PER_DAY;
+  if (rollupZone === null) return tomorrow;
+  return startOfDayNumber(localDayNumber(tomorrow as EpochMicros, rollupZone) + 1, rollupZone);
 }
 
 /** Days, and the quarter-hours of the first and the last where the range begins or ends within one. */

@@ -217,6 +217,20 @@ describe("the price of", () => {
     expect(priceOf(ahead)).toBe(78);
   });
 
+  test("a range that goes on after tomorrow is that of one that ends with it, whatever the time of day", () => {
+    const now = instantFromMillis(Date.UTC(2026, 10, 21, 10, 7));
+    const until = (to: string) =>
+      priceOf(
+        `{ kpis(range: { from: "2026-11-01T00:00:00Z", to: "${to}" }) { metrics { sent { unique } } } }`,
+        {},
+        { now },
+      );
+    // 1 + 15 + 22 × 0.1 + 0.01
+    expect([until("2026-11-23T00:00:00Z"), until("2026-12-01T00:00:00Z")]).toEqual([19, 19]);
+    // Its last day, by 40 quarter-hours: 1 + 15 + (22 + 40) × 0.1 + 0.01
+    expect(until("2026-11-22T10:00:00Z")).toBe(23);
+  });
+
   test("a key of some campaigns is that of adding those up", () => {
     const query = `{ kpis(${MONTH}) { metrics { sent { unique } } } }`;
     expect(priceOf(query)).toBe(20);
