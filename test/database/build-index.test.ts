@@ -62,7 +62,7 @@ test("a partitioned table gets its index while it is written, on partitions too 
   });
   const blocker = await holdOpen("clicked");
   const run = migrateDatabase({ folder, url, patience });
-  await builderThatWaits(client);
+  await builderThatWaits(client, blocker);
 
   // Neither the build that waits nor what it has done so far holds anybody off.
   for (const month of ["08", "09", "10"]) await click(client, `2026-${month}-15T00:00:00Z`);
@@ -107,7 +107,7 @@ test("what a build left that was cut off in the middle is built anew by the next
   const blocker = await holdOpen("clicked");
   const cut = migrateDatabase({ folder, url, patience });
   cut.catch(() => undefined);
-  await client.query("select pg_terminate_backend($1)", [await builderThatWaits(client)]);
+  await client.query("select pg_terminate_backend($1)", [await builderThatWaits(client, blocker)]);
   await expect(cut).rejects.toThrow("9002_clicks.concurrent");
   expect(await timesNoted(client, "9002_clicks.concurrent")).toBe(0);
   const left = await indexesOf(client, "clicked", "_device_idx");
@@ -158,7 +158,7 @@ test("an index that the server still builds for a runner that died is waited for
   const orphan = await connect(url);
   await orphan.query("set role mailtally_owner");
   const building = orphan.query(statement);
-  await builderThatWaits(client);
+  await builderThatWaits(client, blocker);
   const oid = "select indexrelid from pg_index where indexrelid = 'campaign_links_late_idx'::regclass";
   const before = await client.query(oid);
 
@@ -188,7 +188,7 @@ test("runners that race for a concurrent migration wait without holding up the o
   });
   const blocker = await holdOpen("campaign_links");
   const runs = Array.from({ length: 4 }, () => migrateDatabase({ folder, url, patience }));
-  await builderThatWaits(client);
+  await builderThatWaits(client, blocker);
   await waitFor(
     async () =>
       (

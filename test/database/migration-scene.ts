@@ -31,17 +31,19 @@ export async function connect(url: string): Promise<Client> {
   return client;
 }
 
-/** The process id of the server's process that waits while it builds an index. */
-export async function builderThatWaits(client: Client): Promise<number> {
+/** The process id of the server's process that builds an index and waits for this client: others may hold it up for a moment as well. */
+export async function builderThatWaits(client: Client, blocker: Client): Promise<number> {
+  const { rows: blockers } = await blocker.query<{ pid: number }>("select pg_backend_pid() as pid");
   return waitFor(
     async () => {
       const { rows } = await client.query<{ pid: number }>(
         `select pid from pg_stat_progress_create_index
-         where datname = current_database() and phase like 'waiting%' and lockers_total > 0`,
+         where datname = current_database() and $1 = any(pg_blocking_pids(pid))`,
+        [blockers[0]?.pid],
       );
       return rows[0]?.pid;
     },
-    { what: "a build of an index that waits for a transaction" },
+    { what: "a build of an index that waits for the transaction" },
   );
 }
 
