@@ -7,7 +7,7 @@
  * - `postmaster.pid` is never deleted here. PostgreSQL reads in it whether orphaned back ends of a killed server still write
  *   to the files; starting a second server beside them would destroy the data.
  */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { chown, open, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -38,6 +38,9 @@ const EMPTY_PID_FILE_MS = 3_000;
 const PID_FILE_FAULT = /lock file "postmaster\.pid"/;
 /** How long it is waited in silence. */
 const QUIET_MS = 2_000;
+
+/** Servers just launched, by the folder of their cluster: until they have written their id down nobody finds them otherwise. */
+const launched = new Map<string, ChildProcess>();
 
 interface PidFile {
   readonly pid: number;
@@ -113,6 +116,7 @@ export async function stopPostmaster(cluster: Cluster): Promise<void> {
 /** Does what stopping begins with, and waits for nothing: for a process that is about to end. The server then ends by itself. */
 export function interruptPostmaster(cluster: Cluster): void {
   if (process.platform === "win32") return;
+  if (launched.get(cluster.directory)?.kill("SIGINT")) return;
   try {
     const pid = Number(readFileSync(pidPath(cluster), "utf8").split("\n")[0]);
     if (servesCluster(cluster, commandLineNow(pid))) process.kill(pid, "SIGINT");
@@ -142,6 +146,7 @@ async function launch(
     child.once("error", (error) => (ended ??= `cannot be run: ${error.message}`));
     child.once("exit", (code, signal) => (ended ??= `ended with ${signal ?? `exit code ${code}`}`));
     child.unref();
+    launched.set(cluster.directory, child);
     for (;;) {
       if (ended !== undefined) return ended;
       const written = await readPidFile(cluster);
@@ -150,6 +155,7 @@ async function launch(
       await pause(POLL_INTERVAL_MS);
     }
   } finally {
+    launched.delete(cluster.directory);
     await log.close();
   }
 }

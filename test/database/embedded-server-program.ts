@@ -1,13 +1,13 @@
 /**
  * A program that owns an embedded server, for the tests to kill. Arguments: data folder, and optionally the user and group id
- * to become first and the PostgreSQL installation to use. Says `ready <url>`, `interrupted` at every SIGINT, ends at SIGTERM, and at SIGHUP
- * without waiting for anything.
+ * to become first (or empty texts) and the PostgreSQL installation to use. Says `ready <url>`, `interrupted` at every SIGINT, ends at
+ * SIGTERM, and at SIGHUP without waiting for anything.
  */
 import { pino } from "pino";
 import { startEmbeddedServer } from "../../src/database/embedded-server.js";
 
 const [dataDir = "", uid, gid, postgres] = process.argv.slice(2);
-if (uid !== undefined && gid !== undefined) {
+if (uid && gid) {
   process.setgroups?.([]);
   process.setgid?.(Number(gid));
   process.setuid?.(Number(uid));

@@ -19,19 +19,19 @@ export async function ask(url: string, sql: string): Promise<string> {
   }
 }
 
-export interface RunningProgram {
-  readonly url: string;
+export interface StartedProgram {
   readonly program: ChildProcess;
   /** Its exit code, or null where a signal ended it. */
   readonly ended: Promise<number | null>;
   output(): string;
 }
 
-/** Starts a program that owns an embedded server and waits for its URL; `keep` gets it at once, to end it whatever comes. */
-export async function startServerProgram(
-  args: readonly string[],
-  keep: (program: ChildProcess) => void,
-): Promise<RunningProgram> {
+export interface RunningProgram extends StartedProgram {
+  readonly url: string;
+}
+
+/** Starts a program that is to own an embedded server; `keep` gets it, to end it whatever comes. */
+export function launchServerProgram(args: readonly string[], keep: (program: ChildProcess) => void): StartedProgram {
   const hook = new URL("../support/resolve-typescript.ts", import.meta.url).href;
   const file = fileURLToPath(new URL("embedded-server-program.ts", import.meta.url));
   // A group of its own, as a terminal gives it one.
@@ -40,16 +40,25 @@ export async function startServerProgram(
   let output = "";
   for (const stream of [program.stdout, program.stderr])
     stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  const ended = new Promise<number | null>((done) => program.once("exit", done));
+  return { program, ended, output: () => output };
+}
+
+/** The same, and waits for its URL. */
+export async function startServerProgram(
+  args: readonly string[],
+  keep: (program: ChildProcess) => void,
+): Promise<RunningProgram> {
+  const started = launchServerProgram(args, keep);
   const url = await waitFor(
     () => {
-      if (program.exitCode !== null) throw new Error(output);
-      return /ready (\S+)/.exec(output)?.[1];
+      if (started.program.exitCode !== null) throw new Error(started.output());
+      return /ready (\S+)/.exec(started.output())?.[1];
     },
     // A new cluster costs a busy machine that long.
     { what: "the program's server", deadlineMs: 40_000 },
   );
-  const ended = new Promise<number | null>((done) => program.once("exit", done));
-  return { url, program, ended, output: () => output };
+  return { ...started, url };
 }
 
 /** The directory of the cluster that the data folder points to. */
