@@ -22,6 +22,8 @@ export interface OpenOptions {
   /** Brings configured databases to the newest schema too; without it they must be there already. */
   readonly migrate: boolean;
   readonly onFirstStart?: () => void;
+  /** Ends the wait for the embedded server: opening then fails with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 export type Installation = Runtime & Running;
@@ -48,7 +50,8 @@ export async function openInstallation(options: OpenOptions): Promise<Installati
   }
 }
 
-async function openEmbedded({ config, log, as, onFirstStart }: OpenOptions): Promise<Running & { urls: DatabaseUrls }> {
+async function openEmbedded(options: OpenOptions): Promise<Running & { urls: DatabaseUrls }> {
+  const { config, log, as, onFirstStart, signal } = options;
   await mkdir(config.dataDir, { recursive: true });
   const open = as === "program" ? startEmbeddedServer : borrowEmbeddedServer;
   const server = await open({
@@ -56,6 +59,7 @@ async function openEmbedded({ config, log, as, onFirstStart }: OpenOptions): Pro
     databases: DATABASE_NAMES,
     log,
     ...(onFirstStart !== undefined && { onFirstStart }),
+    ...(signal !== undefined && { signal }),
   });
   return { urls: { events: server.url("events"), metrics: server.url("metrics") }, stop: () => server.stop() };
 }

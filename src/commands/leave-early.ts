@@ -20,7 +20,7 @@ export function leaveEarly(leave: () => Promise<unknown>): () => Promise<void> {
   };
   const onSignal = (signal: NodeJS.Signals): void => {
     const status = 128 + constants.signals[signal];
-    // Leaving waits for a start that may hang.
+    // Leaving waits for PostgreSQL, which may hang.
     if (leaving !== undefined) process.exit(status);
     if (process.listenerCount(signal) === 1) begin(status);
   };

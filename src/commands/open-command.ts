@@ -27,10 +27,14 @@ export function withInstallation<T>(
 
 /** Opens an installation for some work, and leaves it whatever ends that. */
 export async function whileOpen<T>(options: OpenOptions, work: (installation: Installation) => Promise<T>): Promise<T> {
-  const opening = openInstallation(options);
+  const leaving = new AbortController();
+  const opening = openInstallation({ ...options, signal: leaving.signal });
   // Configured databases run on anyway, and may never answer: nothing is there to wait for.
   const isEmbedded = options.config.databases.urls === null;
-  const done = leaveEarly(async () => (isEmbedded ? (await opening).stop() : undefined));
+  const done = leaveEarly(async () => {
+    leaving.abort();
+    if (isEmbedded) await (await opening).stop();
+  });
   try {
     const installation = await opening;
     try {

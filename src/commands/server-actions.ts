@@ -58,7 +58,7 @@ async function run(options: RunOptions, load: () => Promise<Begin>): Promise<voi
   const log = createLogger(config.logLevel ?? options.logLevel, bufferedStderr());
   for (const warning of config.warnings) log.warn(warning);
   const limitMs = config.shutdownDelayMs + 2 * config.shutdownTimeoutMs;
-  await runUntilSignal(limitMs, log, async () => {
+  await runUntilSignal(limitMs, log, async (signal) => {
     const loading = load();
     // Waited for below; a failure before that must not end the process unheard.
     loading.catch(() => undefined);
@@ -67,6 +67,7 @@ async function run(options: RunOptions, load: () => Promise<Begin>): Promise<voi
       log,
       as: options.as,
       migrate: options.migrate,
+      signal,
       onFirstStart: () => process.stderr.write("First start: making the database. This takes a few seconds.\n"),
     });
     const running = await loading

@@ -12,12 +12,12 @@ import { readFileSync } from "node:fs";
 import { chown, open, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Logger } from "pino";
 import { ConfigError } from "../config.js";
 import type { Cluster } from "./embedded-cluster.js";
 import { freePort, isFreePort } from "./embedded-port.js";
 import { commandLine, commandLineNow, pidExists } from "./embedded-process.js";
 import { writeRecord } from "./embedded-record.js";
+import { tellIfLong, type Waiting } from "./waiting.js";
 
 /** Recovery after a crash reads up to `max_wal_size` of log. */
 const START_TIMEOUT_MS = 300_000;
@@ -36,9 +36,6 @@ const PASSING_FAULTS =
 const EMPTY_PID_FILE = /lock file "postmaster\.pid" is empty/;
 const EMPTY_PID_FILE_MS = 3_000;
 const PID_FILE_FAULT = /lock file "postmaster\.pid"/;
-/** How long it is waited in silence. */
-const QUIET_MS = 2_000;
-
 /** Servers just launched, by the folder of their cluster: until they have written their id down nobody finds them otherwise. */
 const launched = new Map<string, ChildProcess>();
 
@@ -48,39 +45,50 @@ interface PidFile {
   readonly status: string;
 }
 
-/** The port of the cluster's server, which runs already or is started, and accepts connections. */
+/**
+ * The port of the cluster's server, which runs already or is started, and accepts connections. Waits at most for `START_TIMEOUT_MS`, or
+ * until `signal` is given: then it throws its reason, and what it has launched has ended.
+ */
 export async function runPostmaster(
   cluster: Cluster,
   settings: Readonly<Record<string, string>>,
-  log: Logger,
+  { log, signal }: Waiting,
 ): Promise<number> {
   const began = Date.now();
   const deadline = began + START_TIMEOUT_MS;
-  let isTold = false;
-  for (;;) {
-    const running = await readPidFile(cluster);
-    if (running !== undefined && (await isServerOf(cluster, running.pid))) {
-      if (running.status === "ready") return running.port;
-      if (Date.now() > deadline) throw await failure(cluster, `did not become ready (${running.status})`, 0);
-      await pause(POLL_INTERVAL_MS);
-      continue;
+  let lastFault: Error | undefined;
+  const untold = tellIfLong(() =>
+    log.warn(
+      { err: lastFault, logFile: cluster.logFile },
+      "PostgreSQL does not accept connections yet, and is waited for",
+    ),
+  );
+  try {
+    for (;;) {
+      signal?.throwIfAborted();
+      const running = await readPidFile(cluster);
+      if (running !== undefined && (await isServerOf(cluster, running.pid))) {
+        if (running.status === "ready") return running.port;
+        if (Date.now() > deadline) throw await failure(cluster, `did not become ready (${running.status})`, 0);
+        await pause(POLL_INTERVAL_MS);
+        continue;
+      }
+      if (running !== undefined && pidExists(running.pid)) await disownPid(cluster, running.pid);
+      const logStart = await prepareLog(cluster);
+      const port = await choosePort(cluster);
+      const fault = await launch(cluster, port, settings, deadline, signal);
+      if (fault === undefined) return port;
+      signal?.throwIfAborted();
+      lastFault = await failure(cluster, fault, logStart);
+      const { message } = lastFault;
+      const isPassing =
+        PASSING_FAULTS.test(message) || (EMPTY_PID_FILE.test(message) && Date.now() < began + EMPTY_PID_FILE_MS);
+      if (!isPassing && PID_FILE_FAULT.test(message)) throw damagedPidFile(cluster);
+      if (!isPassing || Date.now() > deadline) throw lastFault;
+      await pause(RETRY_INTERVAL_MS);
     }
-    if (running !== undefined && pidExists(running.pid)) await disownPid(cluster, running.pid);
-    const logStart = await prepareLog(cluster);
-    const port = await choosePort(cluster);
-    const fault = await launch(cluster, port, settings, deadline);
-    if (fault === undefined) return port;
-    const error = await failure(cluster, fault, logStart);
-    const isPassing =
-      PASSING_FAULTS.test(error.message) ||
-      (EMPTY_PID_FILE.test(error.message) && Date.now() < began + EMPTY_PID_FILE_MS);
-    if (!isPassing && PID_FILE_FAULT.test(error.message)) throw damagedPidFile(cluster);
-    if (!isPassing || Date.now() > deadline) throw error;
-    if (!isTold && Date.now() > began + QUIET_MS) {
-      isTold = true;
-      log.warn({ err: error }, "PostgreSQL does not start yet, and is tried again");
-    }
-    await pause(RETRY_INTERVAL_MS);
+  } finally {
+    untold();
   }
 }
 
@@ -125,12 +133,13 @@ export function interruptPostmaster(cluster: Cluster): void {
   }
 }
 
-/** Starts the server; answers undefined once it accepts connections, else what went wrong. */
+/** Starts the server; answers undefined once it accepts connections, else what went wrong. Ends it again at the signal. */
 async function launch(
   cluster: Cluster,
   port: number,
   settings: Readonly<Record<string, string>>,
   deadline: number,
+  signal: AbortSignal | undefined,
 ): Promise<string | undefined> {
   const flags = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const log = await open(cluster.logFile, "a");
@@ -144,11 +153,14 @@ async function launch(
       stdio: ["ignore", log.fd, log.fd],
     });
     child.once("error", (error) => (ended ??= `cannot be run: ${error.message}`));
-    child.once("exit", (code, signal) => (ended ??= `ended with ${signal ?? `exit code ${code}`}`));
+    child.once("exit", (code, killedBy) => (ended ??= `ended with ${killedBy ?? `exit code ${code}`}`));
     child.unref();
     launched.set(cluster.directory, child);
+    let isInterrupted = false;
     for (;;) {
       if (ended !== undefined) return ended;
+      // Also amid the recovery after a crash, which the next start begins anew.
+      if (signal?.aborted && !isInterrupted) isInterrupted = child.kill("SIGINT");
       const written = await readPidFile(cluster);
       if (written?.pid === child.pid && written?.status === "ready") return undefined;
       if (Date.now() > deadline) return "did not become ready";

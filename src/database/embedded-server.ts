@@ -37,6 +37,8 @@ export interface EmbeddedServerOptions {
   /** Created where they are missing. */
   readonly databases: readonly string[];
   readonly log: Logger;
+  /** Ends a start that waits: for PostgreSQL, or for another process. It then fails with the signal's reason, and leaves nothing running. */
+  readonly signal?: AbortSignal;
   /** Called before a new cluster is made, which takes a second or two. */
   readonly onFirstStart?: () => void;
   /** PostgreSQL settings beside and above the usual ones. Without effect on a server that runs already. */
@@ -86,9 +88,19 @@ export async function borrowEmbeddedServer(options: EmbeddedServerOptions): Prom
 }
 
 async function join(options: EmbeddedServerOptions, role: ServerUserRole): Promise<EmbeddedServer> {
+  try {
+    return await joinInTurn(options, role);
+  } catch (error) {
+    // Ctrl-C in a terminal reaches initdb as well: that it fails then is no news.
+    options.signal?.throwIfAborted();
+    throw error;
+  }
+}
+
+async function joinInTurn(options: EmbeddedServerOptions, role: ServerUserRole): Promise<EmbeddedServer> {
   await mkdir(options.dataDir, { recursive: true });
   const dataDir = await realpath(options.dataDir);
-  return withServerLock(dataDir, async () => {
+  return withServerLock(dataDir, options, async () => {
     const others = await liveUsers(dataDir);
     const program = others.find((user) => user.role === "program");
     if (role === "program" && program !== undefined) {
@@ -109,9 +121,9 @@ async function join(options: EmbeddedServerOptions, role: ServerUserRole): Promi
       const port = await runAndPrepare(cluster, options);
       return membership(cluster, port, user, options, () => process.off("exit", atExit));
     } catch (error) {
-      process.off("exit", atExit);
       await writeUsers(dataDir, others);
       if (others.length === 0) await stopPostmaster(cluster);
+      process.off("exit", atExit);
       throw error;
     }
   });
@@ -145,14 +157,16 @@ function restartWhenEnded(cluster: Cluster, options: EmbeddedServerOptions): Wor
   const step = async (): Promise<boolean> => {
     if (await isPostmasterRunning(cluster)) return false;
     log.error("PostgreSQL has ended and is started again; why is told in its log");
-    await withServerLock(cluster.dataDir, () => runPostmaster(cluster, { ...SETTINGS, ...options.settings }, log));
+    // Without the signal: whoever stops finishes with the server what is in hand.
+    const settings = { ...SETTINGS, ...options.settings };
+    await withServerLock(cluster.dataDir, { log }, () => runPostmaster(cluster, settings, { log }));
     return false;
   };
   return new WorkLoop({ name: "embedded PostgreSQL", step, idleMs: WATCH_INTERVAL_MS, log });
 }
 
 async function leave(cluster: Cluster, user: ServerUser, log: Logger): Promise<void> {
-  await withServerLock(cluster.dataDir, async () => {
+  await withServerLock(cluster.dataDir, { log }, async () => {
     const others = (await liveUsers(cluster.dataDir)).filter((other) => other.id !== user.id);
     await writeUsers(cluster.dataDir, others);
     if (others.length === 0) await stopPostmaster(cluster);
@@ -166,7 +180,7 @@ async function leave(cluster: Cluster, user: ServerUser, log: Logger): Promise<v
 async function runAndPrepare(cluster: Cluster, options: EmbeddedServerOptions): Promise<number> {
   const deadline = Date.now() + CONNECT_TIMEOUT_MS;
   for (;;) {
-    const port = await runPostmaster(cluster, { ...SETTINGS, ...options.settings }, options.log);
+    const port = await runPostmaster(cluster, { ...SETTINGS, ...options.settings }, options);
     try {
       await prepare(cluster, port, options.databases);
       return port;

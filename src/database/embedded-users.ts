@@ -16,6 +16,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { z } from "zod";
 import { isAlive, pidExists, startTime } from "./embedded-process.js";
 import { writePrivateFile } from "./embedded-record.js";
+import { tellIfLong, type Waiting } from "./waiting.js";
 
 const userSchema = z.object({
   id: z.string(),
@@ -67,14 +68,14 @@ export async function newUser(role: ServerUserRole): Promise<ServerUser> {
 }
 
 /** Runs `work` while no other start or stop of the same data folder's server runs, in this process or another. */
-export async function withServerLock<T>(dataDir: string, work: () => Promise<T>): Promise<T> {
+export async function withServerLock<T>(dataDir: string, waiting: Waiting, work: () => Promise<T>): Promise<T> {
   const path = join(dataDir, "postgresql.lock");
   const mine = await newUser("command");
   const prepared = `${path}.${mine.id}`;
   // A link to a finished file, since one made with O_EXCL could be read before its holder is written into it.
   await writeFile(prepared, JSON.stringify(mine), { mode: 0o600 });
   try {
-    await acquire(path, prepared);
+    await acquire(path, prepared, waiting);
   } finally {
     await rm(prepared, { force: true });
   }
@@ -85,14 +86,24 @@ export async function withServerLock<T>(dataDir: string, work: () => Promise<T>)
   }
 }
 
-async function acquire(path: string, prepared: string): Promise<void> {
+async function acquire(path: string, prepared: string, { log, signal }: Waiting): Promise<void> {
   const deadline = Date.now() + LOCK_TIMEOUT_MS;
-  while (!(await linked(prepared, path))) {
-    const holder = await readWritten(path, userSchema);
-    if (holder === undefined) continue;
-    if (holder === DAMAGED || !(await isAlive(holder))) await removeStale(path, holder, prepared);
-    else if (Date.now() > deadline) throw new Error(`Process ${holder.pid} has held ${path} for too long.`);
-    else await pause(POLL_INTERVAL_MS);
+  let holder: Holder | undefined;
+  const untold = tellIfLong(() => {
+    const pid = holder === undefined || holder === DAMAGED ? undefined : holder.pid;
+    log.warn({ pid, lock: path }, "another process starts or stops PostgreSQL, and is waited for");
+  });
+  try {
+    while (!(await linked(prepared, path))) {
+      signal?.throwIfAborted();
+      holder = await readWritten(path, userSchema);
+      if (holder === undefined) continue;
+      if (holder === DAMAGED || !(await isAlive(holder))) await removeStale(path, holder, prepared);
+      else if (Date.now() > deadline) throw new Error(`Process ${holder.pid} has held ${path} for too long.`);
+      else await pause(POLL_INTERVAL_MS);
+    }
+  } finally {
+    untold();
   }
 }
 

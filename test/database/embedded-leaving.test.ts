@@ -1,6 +1,6 @@
-/** What a start of the embedded server leaves behind that does not come to its end. */
+/** Starts of the embedded server that wait, or do not come to their end: what they tell and what they leave behind. */
 import type { ChildProcess } from "node:child_process";
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
@@ -44,6 +44,33 @@ async function installationThat(does: string): Promise<{ postgres: string; launc
     });
   return { postgres, launchedPid };
 }
+
+const PASSING = `echo 'FATAL:  lock file "postmaster.pid" already exists' >&2; exit 1`;
+
+test("a start that waits for PostgreSQL tells so and what for, and ends at the signal", async () => {
+  const { postgres } = await installationThat(PASSING);
+  let told = "";
+  const toTest = pino({ level: "warn" }, { write: (line: string) => void (told += line) });
+  const stopping = new AbortController();
+  const starting = startEmbeddedServer({ dataDir, databases: [], log: toTest, postgres, signal: stopping.signal });
+  const reason = starting.catch((error: unknown) => error);
+  await waitFor(() => told.includes("is waited for"), { what: "it to be told" });
+  expect(told).toContain(String.raw`lock file \"postmaster.pid\" already exists`);
+  stopping.abort("stopped");
+  expect(await reason).toBe("stopped");
+  expect(await readdir(dataDir)).not.toContain("postgresql.lock");
+});
+
+test("a server that does not get ready ends with the start that the signal ends", async () => {
+  const { postgres, launchedPid } = await installationThat("exec sleep 60");
+  const stopping = new AbortController();
+  const starting = startEmbeddedServer({ dataDir, databases: [], log, postgres, signal: stopping.signal });
+  const reason = starting.catch((error: unknown) => error);
+  const pid = await launchedPid();
+  stopping.abort("stopped");
+  expect(await reason).toBe("stopped");
+  expect(await commandLine(pid)).toBe("");
+});
 
 test("a program that leaves before its server has written its pid file ends it too", async () => {
   const { postgres, launchedPid } = await installationThat("exec sleep 60");

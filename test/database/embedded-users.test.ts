@@ -2,8 +2,11 @@ import { randomUUID } from "node:crypto";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
 import { withServerLock } from "../../src/database/embedded-users.js";
+import { silent } from "../support/cache-rig.js";
+import { waitFor } from "../support/wait-for.js";
 
 /** No process has it: ids end below four million. */
 const DEAD_PID = 999_999_999;
@@ -26,7 +29,7 @@ test.each<[what: string, content: () => string]>([
       const most: number[] = [];
       await Promise.all(
         Array.from({ length: 6 }, () =>
-          withServerLock(folder, async () => {
+          withServerLock(folder, { log: silent }, async () => {
             most.push(++holders);
             await readdir(folder);
             holders--;
@@ -39,3 +42,19 @@ test.each<[what: string, content: () => string]>([
     }
   },
 );
+
+test("whoever waits for the lock is told who has it, and gives up at the signal", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "mailtally-lock-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  let told = "";
+  const log = pino({ level: "warn" }, { write: (line: string) => void (told += line) });
+  const stopping = new AbortController();
+  await withServerLock(folder, { log: silent }, async () => {
+    const waiting = withServerLock(folder, { log, signal: stopping.signal }, async () => undefined);
+    const reason = waiting.catch((error: unknown) => error);
+    await waitFor(() => told.includes(`"pid":${process.pid},"lock":`), { what: "it to be told" });
+    stopping.abort("stopped");
+    expect(await reason).toBe("stopped");
+  });
+  expect(await readdir(folder)).toEqual([]);
+});
