@@ -4,6 +4,7 @@ import { ConfigError } from "./config.js";
 
 /** What whoever chose the folder, or its disk, can mend. A file that is missing is none of these: that is ours. */
 const OPERATORS_FAULTS: ReadonlySet<string> = new Set([
+  "53100",
   "EACCES",
   "EDQUOT",
   "EEXIST",
@@ -21,14 +22,21 @@ export async function inDataDir<T>(dataDir: string, work: () => Promise<T>): Pro
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof Error && (await isFaultOf(dataDir, error)))) throw error;
-    const place = "path" in error ? "" : ` in ${dataDir}`;
-    throw new ConfigError([`DATA_DIR cannot be used: ${error.message}${place}`]);
+    const fault = await faultOf(dataDir, error);
+    if (fault === undefined) throw error;
+    const place = "path" in fault ? "" : ` in ${dataDir}`;
+    throw new ConfigError([`DATA_DIR cannot be used: ${fault.message}${place}`]);
   }
 }
 
-/** Of a file that is open already no path is told: only a full disk. */
-const FULL: ReadonlySet<string> = new Set(["EDQUOT", "ENOSPC"]);
+/** Of a file that is open already no path is told: only a full disk. The last is PostgreSQL's word for that. */
+const FULL: ReadonlySet<string> = new Set(["EDQUOT", "ENOSPC", "53100"]);
+
+/** The error itself, or what it was caused by. */
+async function faultOf(dataDir: string, error: unknown): Promise<Error | undefined> {
+  if (!(error instanceof Error)) return undefined;
+  return (await isFaultOf(dataDir, error)) ? error : faultOf(dataDir, error.cause);
+}
 
 async function isFaultOf(dataDir: string, { code, path }: NodeJS.ErrnoException): Promise<boolean> {
   if (code === undefined || !OPERATORS_FAULTS.has(code)) return false;

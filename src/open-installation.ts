@@ -40,7 +40,8 @@ export async function openInstallation(options: OpenOptions): Promise<Installati
     // The embedded databases are the program's own: nobody else migrates them.
     if (options.migrate || embedded !== null) {
       if (configured !== null) await assertNotMixedUp(configured);
-      await migrateDatabases({ eventsUrl: urls.events, metricsUrl: urls.metrics, log });
+      const migrate = () => migrateDatabases({ eventsUrl: urls.events, metricsUrl: urls.metrics, log });
+      await (embedded === null ? migrate() : inDataDir(config.dataDir, migrate));
     } else await assertMigrated(urls);
     const secret = secretKeyOf(await settleSecret(urls, config, log));
     return { config, urls, log, telemetry: new Telemetry(), secret, stop: async () => embedded?.stop() };

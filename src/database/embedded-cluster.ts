@@ -13,6 +13,7 @@ import type { Logger } from "pino";
 import { ConfigError } from "../config.js";
 import { accountName, canEnter, serverAccount, type ServerAccount } from "./embedded-account.js";
 import { packagedPostgres, reachablePostgres, systemFolder } from "./embedded-binaries.js";
+import { faultOfFolder, ownershipAdvice } from "./embedded-faults.js";
 import { freePort } from "./embedded-port.js";
 import { newRecord, readRecord, type ServerRecord, writePrivateFile, writeRecord } from "./embedded-record.js";
 
@@ -45,19 +46,21 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
 
   if (await exists(join(directory, "PG_VERSION"))) {
     if (found === undefined) {
-      throw new Error(
-        `There is a database in ${directory}, but ${dataDir}/postgresql.json with its passwords is missing. ` +
-          "Put that file back, or move the folder away to start afresh.",
-      );
+      throw new ConfigError([
+        `DATA_DIR: there is a database in ${directory}, but ${dataDir}/postgresql.json with its passwords is missing. ` +
+          "Put that file back, or move the folder away to start afresh",
+      ]);
     }
-    if (!(await canEnter(account, directory))) throw new ConfigError([await whyUnreachable(directory, account)]);
+    const isOwn = account.uid === undefined || (await stat(directory)).uid === account.uid;
+    if (!isOwn || !(await canEnter(account, directory)))
+      throw new ConfigError([await whyUnreachable(directory, account)]);
     return { dataDir, directory, account, bin, logFile, record: found };
   }
 
   if (found !== undefined && isAbsolute(found.cluster) && !(await exists(dirname(directory)))) {
-    throw new Error(
-      `The database of ${dataDir} was in ${directory}, and that folder is gone. Put it back, or start afresh.`,
-    );
+    throw new ConfigError([
+      `DATA_DIR: the database of ${dataDir} was in ${directory}, and that folder is gone. Put it back, or start afresh`,
+    ]);
   }
   options.onFirstStart?.();
   const record = found ?? newRecord(await freePort(), await placeFor(options, account));
@@ -123,29 +126,34 @@ function runInitdb(cluster: Cluster, args: readonly string[]): Promise<void> {
     child.once("error", (cause) => fail(new Error("PostgreSQL's initdb cannot be run.", { cause })));
     child.once("close", (code) => {
       if (code === 0) done();
-      else fail(new Error(`PostgreSQL's initdb failed:\n${output.trim()}`));
+      else {
+        const failed = new Error(`PostgreSQL's initdb failed:\n${output.trim()}`);
+        void faultOfFolder(output, cluster).then((fault) => fail(fault ?? failed), fail);
+      }
     });
   });
 }
 
-async function whyUnreachable(directory: string, { uid }: ServerAccount): Promise<string> {
+async function whyUnreachable(directory: string, account: ServerAccount): Promise<string> {
   const owner = await stat(directory);
-  const name = uid === undefined ? "yours" : await accountName(uid);
-  if (uid !== undefined && owner.uid !== uid) {
-    return (
-      `DATA_DIR: the database in ${directory} belongs to the system user ${await accountName(owner.uid)}, and its server runs as ${name}, as ` +
-      `after a copy that kept no owners. Give it back: chown -R ${name} ${directory}`
-    );
+  if (account.uid !== undefined && owner.uid !== account.uid) {
+    const found = `DATA_DIR: the database in ${directory} belongs to the system user ${await accountName(owner.uid)}, as after a copy without owners`;
+    return `${found}. ${await ownershipAdvice({ directory, account })}`;
   }
+  const name = account.uid === undefined ? "yours" : await accountName(account.uid);
   return (
     `DATA_DIR: the database lies in ${directory}, where its system user ${name} may not enter. Move the data folder to a place that ` +
     "user can enter, or open the folders above it (chmod o+x)"
   );
 }
 
+/** Throws where that cannot be told: what may not be looked into must not be taken for missing, and made anew. */
 async function exists(path: string): Promise<boolean> {
   return stat(path).then(
     () => true,
-    () => false,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT" || error.code === "ENOTDIR") return false;
+      throw error;
+    },
   );
 }

@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { ConfigError } from "../config.js";
 import type { Cluster } from "./embedded-cluster.js";
+import { faultOfFolder } from "./embedded-faults.js";
 import { freePort, isFreePort } from "./embedded-port.js";
 import { commandLine, commandLineNow, pidExists } from "./embedded-process.js";
 import { writeRecord } from "./embedded-record.js";
@@ -35,7 +36,8 @@ const PASSING_FAULTS =
 /** An empty one is that of a server that begins at this moment, or what a crash of the machine left. */
 const EMPTY_PID_FILE = /lock file "postmaster\.pid" is empty/;
 const EMPTY_PID_FILE_MS = 3_000;
-const PID_FILE_FAULT = /lock file "postmaster\.pid"/;
+const PID_FILE_FAULT =
+  /lock file "postmaster\.pid" is empty|(bogus data in|could not (open|read)) lock file "postmaster\.pid"/;
 /** Servers just launched, by the folder of their cluster: until they have written their id down nobody finds them otherwise. */
 const launched = new Map<string, ChildProcess>();
 
@@ -83,8 +85,8 @@ export async function runPostmaster(
       const { message } = lastFault;
       const isPassing =
         PASSING_FAULTS.test(message) || (EMPTY_PID_FILE.test(message) && Date.now() < began + EMPTY_PID_FILE_MS);
-      if (!isPassing && PID_FILE_FAULT.test(message)) throw damagedPidFile(cluster);
-      if (!isPassing || Date.now() > deadline) throw lastFault;
+      if (!isPassing) throw (await faultOfFolder(message, cluster)) ?? pidFileFault(cluster, message) ?? lastFault;
+      if (Date.now() > deadline) throw lastFault;
       await pause(RETRY_INTERVAL_MS);
     }
   } finally {
@@ -225,7 +227,8 @@ async function prepareLog(cluster: Cluster): Promise<number> {
 }
 
 /** It is never deleted here: whether back ends of a killed server still write to the files nobody can tell without what stood in it. */
-function damagedPidFile(cluster: Cluster): ConfigError {
+function pidFileFault(cluster: Cluster, said: string): ConfigError | undefined {
+  if (!PID_FILE_FAULT.test(said)) return undefined;
   const path = pidPath(cluster);
   return new ConfigError([
     `DATA_DIR: ${path} is damaged or cannot be read, as a crash of the machine may leave it. If no PostgreSQL of this folder runs any ` +

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
@@ -14,7 +14,14 @@ import {
 } from "../../src/database/embedded-server.js";
 import { createGuardedFolder, type GuardedFolder } from "../support/guarded-folder.js";
 import { waitFor } from "../support/wait-for.js";
-import { ask, clusterOf, listenOn, type RunningProgram, startServerProgram } from "./running-server.js";
+import {
+  ask,
+  clusterOf,
+  launchServerProgram,
+  listenOn,
+  type RunningProgram,
+  startServerProgram,
+} from "./running-server.js";
 
 // New clusters, several in some tests: seconds of work each where nothing else runs.
 vi.setConfig({ testTimeout: 60_000 });
@@ -242,38 +249,6 @@ describe("an embedded server", () => {
     await expect(postmasterPid()).rejects.toThrow("ENOENT");
   });
 
-  test.each([
-    ["empty", ""],
-    ["damaged", "garbage\n"],
-  ])("tells that its pid file is %s and what to do about it, and does not wait for it", async (_what, text) => {
-    await (await start()).stop();
-    const cluster = await clusterOf(dataDir);
-    const pidFile = join(cluster, "postmaster.pid");
-    await writeFile(pidFile, text);
-    const { uid, gid } = await stat(cluster);
-    await chown(pidFile, uid, gid);
-    await expect(start()).rejects.toThrow(
-      new RegExp(`${pidFile} is damaged .* If no PostgreSQL of this folder runs any more .*, delete the file`),
-    );
-    // It stands there for whoever looks.
-    expect(await readFile(pidFile, "utf8")).toBe(text);
-    await rm(pidFile);
-    expect(await ask((await start()).url("events"), "select 1")).toBe("1");
-  });
-
-  test.runIf(isRoot)("tells a copy that kept no owners how to be mended", async () => {
-    await (await start()).stop();
-    const cluster = await clusterOf(dataDir);
-    const { uid, gid } = await stat(cluster);
-    await chown(cluster, 0, 0);
-    const { username } = userInfo();
-    await expect(start()).rejects.toThrow(
-      new RegExp(`belongs to the system user ${username}, .*chown -R \\S+ ${cluster}`),
-    );
-    await chown(cluster, uid, gid);
-    expect(await ask((await start()).url("events"), "select 1")).toBe("1");
-  });
-
   test("moves to another port where its own is taken, and remembers it", async () => {
     const first = await start();
     await first.stop();
@@ -286,13 +261,6 @@ describe("an embedded server", () => {
 
     expect(second.port).not.toBe(first.port);
     expect(third.port).toBe(second.port);
-  });
-
-  test("tells in PostgreSQL's own words why it did not start", async () => {
-    await expect(start({ settings: { shared_buffers: "plenty" } })).rejects.toThrow(
-      /invalid value for parameter "shared_buffers": "plenty"/,
-    );
-    expect(await ask((await start()).url("events"), "select 1")).toBe("1");
   });
 });
 
@@ -316,24 +284,43 @@ describe("whoever runs it", () => {
     expect((await clusterOf(options.dataDir)).startsWith(closed)).toBe(!isRoot);
   });
 
-  test("a normal user runs it under their own account", async () => {
-    const home = join(folder, "home");
+  /** Arguments for a program of a normal user's, with a data folder in a home that is theirs alone. */
+  async function asNormalUser(name: string): Promise<readonly [data: string, ...string[]]> {
+    const home = join(folder, name);
     await mkdir(home);
-    const args = [join(home, "data")];
-    if (isRoot) {
-      const account = await serverAccount(home);
-      const postgres = await reachablePostgres(await packagedPostgres(), account);
-      await chown(home, account.uid ?? 0, account.gid ?? 0);
-      await chmod(home, 0o700);
-      args.push(String(account.uid), String(account.gid), postgres);
-    }
+    const data = join(home, "data");
+    if (!isRoot) return [data];
+    const account = await serverAccount(home);
+    const postgres = await reachablePostgres(await packagedPostgres(), account);
+    await chown(home, account.uid ?? 0, account.gid ?? 0);
+    await chmod(home, 0o700);
+    return [data, String(account.uid), String(account.gid), postgres];
+  }
+
+  test("a normal user runs it under their own account", async () => {
+    const args = await asNormalUser("home");
 
     const owner = await startProgram(...args);
 
     expect(await ask(owner.url, "select current_user")).toBe("mailtally");
-    expect((await stat(join(home, "data", "postgresql"))).uid).toBe((await stat(home)).uid);
+    expect((await stat(join(args[0], "postgresql"))).uid).toBe((await stat(dirname(args[0]))).uid);
     owner.program.kill("SIGTERM");
     expect(await owner.ended).toBe(0);
+  });
+
+  test("a database that they may not look into is not taken for a missing one", async () => {
+    const args = await asNormalUser("closed-home");
+    const cluster = join(args[0], "postgresql");
+    await mkdir(args[0]);
+    await mkdir(cluster, { mode: 0 });
+    if (isRoot) for (const path of [args[0], cluster]) await chown(path, Number(args[1]), Number(args[2]));
+
+    const { ended, output } = launchServerProgram(args, (program) => programs.push(program));
+
+    expect(await ended).toBe(1);
+    expect(output()).toMatch(/EACCES: permission denied, stat '.*PG_VERSION'/);
+
+    expect(await readdir(args[0])).toEqual(["postgresql"]);
   });
 
   test("binaries run where they lie, or as a copy of root's where the server's account cannot reach them", async () => {
