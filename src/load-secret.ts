@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { link, mkdir, open, readFile, unlink } from "node:fs/promises";
+import { link, open, readFile, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { type Config, ConfigError } from "./config.js";
 import { MIN_SECRET_CHARS } from "./config-variables.js";
+import { makeDataDir } from "./make-data-dir.js";
 
 export interface LoadedSecret {
   readonly text: string;
@@ -49,7 +50,7 @@ async function readKept(path: string): Promise<string | null> {
 
 /** Makes one, unless another process was faster: whoever links its file first has made it, whole and on the disk. */
 async function keepNew(path: string, dataDir: string): Promise<string> {
-  await mkdir(dataDir, { recursive: true });
+  await makeDataDir(dataDir);
   const draft = `${path}.${randomBytes(6).toString("hex")}`;
   const file = await open(draft, "wx", 0o600);
   try {

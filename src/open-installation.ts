@@ -1,5 +1,4 @@
 /** Finds the databases and the secret that a process works with: those of the configuration, else the embedded ones. */
-import { mkdir } from "node:fs/promises";
 import { type Config, ConfigError } from "./config.js";
 import { findDatabaseMixUp } from "./database/database-mix-up.js";
 import { DATABASE_NAMES } from "./database/database-name.js";
@@ -53,7 +52,6 @@ export async function openInstallation(options: OpenOptions): Promise<Installati
 
 async function openEmbedded(options: OpenOptions): Promise<Running & { urls: DatabaseUrls }> {
   const { config, log, as, onFirstStart, signal } = options;
-  await mkdir(config.dataDir, { recursive: true });
   const open = as === "program" ? startEmbeddedServer : borrowEmbeddedServer;
   const server = await open({
     dataDir: config.dataDir,

@@ -6,11 +6,12 @@
  * - Programs and commands on one data folder share one server (see embedded-users.ts); whoever leaves last stops it.
  * - A server that ends under a program (killed, or out of room) is started again.
  */
-import { mkdir, realpath } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 import { Client } from "pg";
 import type { Logger } from "pino";
 import { PublicError } from "../errors.js";
+import { makeDataDir } from "../make-data-dir.js";
 import { WorkLoop } from "../work-loop.js";
 import { type Cluster, openCluster } from "./embedded-cluster.js";
 import { interruptPostmaster, isPostmasterRunning, runPostmaster, stopPostmaster } from "./embedded-postmaster.js";
@@ -98,7 +99,7 @@ async function join(options: EmbeddedServerOptions, role: ServerUserRole): Promi
 }
 
 async function joinInTurn(options: EmbeddedServerOptions, role: ServerUserRole): Promise<EmbeddedServer> {
-  await mkdir(options.dataDir, { recursive: true });
+  await makeDataDir(options.dataDir);
   const dataDir = await realpath(options.dataDir);
   return withServerLock(dataDir, options, async () => {
     const others = await liveUsers(dataDir);
