@@ -29,6 +29,7 @@ import { listen } from "./http/listen.js";
 import { announceStop, createServer, stopServer } from "./http/server.js";
 import { DepthReadings } from "./ingest/depth-readings.js";
 import { openPools } from "./open-pools.js";
+import { BucketCuts } from "./metrics/bucket-cut.js";
 import { FreshnessReadings } from "./metrics/freshness-readings.js";
 import { Cursors } from "./pages/cursors.js";
 import { type Running, type Runtime, systemClock } from "./runtime.js";
@@ -92,6 +93,7 @@ export async function serve(runtime: Runtime, onAccepted?: () => void): Promise<
     limits: publicLimits(config),
     maxFilterTags: config.limits.maxFilterTags,
     maxSeriesPoints: config.limits.maxSeriesPoints,
+    bucketCuts: new BucketCuts(config.limits.maxSeriesPoints),
     maxKeyOverlapSeconds: config.limits.maxKeyOverlapSeconds,
     now,
   };

@@ -6,7 +6,13 @@ type Fragments = GraphQLResolveInfo["fragments"];
 type Asking = Pick<GraphQLResolveInfo, "fieldNodes" | "fragments">;
 
 /** Fields of a document are the same objects each time it comes, as Apollo keeps what it has parsed. */
-const known = new WeakMap<FieldNode, Map<string, MeasureSet>>();
+const known = new WeakMap<FieldNode, Known[]>();
+
+/** Found by comparing: a page asks for it twice for each of its campaigns. */
+interface Known extends View {
+  readonly within: readonly string[];
+  readonly set: MeasureSet;
+}
 
 /**
  * The measures that a field's selection takes. `within`: the fields on the way to Metrics, none for a field that is Metrics
@@ -16,12 +22,18 @@ export function askedMeasures(info: Asking, within: readonly string[], view: Vie
   const [node] = info.fieldNodes;
   // A field that stands in several places is rare, and is worked out each time.
   if (node === undefined || info.fieldNodes.length > 1) return workOut(info, within, view);
-  const key = `${within.join(".")} ${view.traffic} ${view.rates}`;
   let sets = known.get(node);
-  if (sets === undefined) known.set(node, (sets = new Map()));
-  let set = sets.get(key);
-  if (set === undefined) sets.set(key, (set = workOut(info, within, view)));
+  if (sets === undefined) known.set(node, (sets = []));
+  for (const one of sets) {
+    if (one.traffic === view.traffic && one.rates === view.rates && areEqual(one.within, within)) return one.set;
+  }
+  const set = workOut(info, within, view);
+  sets.push({ ...view, within, set });
   return set;
+}
+
+function areEqual(some: readonly string[], others: readonly string[]): boolean {
+  return some.length === others.length && some.every((name, index) => name === others[index]);
 }
 
 function workOut({ fieldNodes, fragments }: Asking, within: readonly string[], view: View): MeasureSet {

@@ -1,4 +1,4 @@
-import { answeredRange, seriesBoundaries } from "../metrics/ranges.js";
+import type { BucketCut, BucketCuts } from "../metrics/bucket-cut.js";
 import type { Basis } from "../rollups/measures.js";
 import type { Granularity } from "../time/buckets.js";
 import type { EpochMicros } from "../time/instant.js";
@@ -11,46 +11,64 @@ export interface Bucket extends TimeRange {
   readonly isPartial: boolean;
 }
 
-/** Buckets on one basis: bucket i is [boundaries[i], boundaries[i + 1]). */
+/** Buckets on one basis. */
 export interface BucketSet {
   /** The same for the same buckets, within a request. */
   readonly key: string;
-  readonly boundaries: readonly EpochMicros[];
+  readonly cut: BucketCut;
   readonly buckets: readonly Bucket[];
   readonly basis: Basis;
 }
 
-/** The buckets that a request asks for, each set worked out once, however many campaigns it is asked of. */
-export class BucketSets {
-  readonly #maxPoints: number;
-  readonly #now: EpochMicros;
-  readonly #known = new Map<string, BucketSet>();
+interface SeriesAsked extends TimeRange {
+  readonly granularity: Granularity;
+  readonly zone: TimeZoneId;
+  readonly basis: Basis;
+}
 
-  constructor(maxPoints: number, now: EpochMicros) {
-    this.#maxPoints = maxPoints;
+/** The buckets that a request asks for, each set made once, however many campaigns it is asked of. */
+export class BucketSets {
+  readonly #cuts: BucketCuts;
+  readonly #now: EpochMicros;
+  readonly #known = new Map<BucketCut, BucketSet[]>();
+  #count = 0;
+  /** What the last series was asked for by: most often the same for all campaigns of a page. */
+  #last: (SeriesAsked & { readonly set: BucketSet }) | undefined;
+
+  constructor(cuts: BucketCuts, now: EpochMicros) {
+    this.#cuts = cuts;
     this.#now = now;
   }
 
-  /** One bucket: the range widened to quarter-hours. Throws as answeredRange does. */
+  /** One bucket: the range widened to quarter-hours. Throws as BucketCuts.whole does. */
   whole(range: TimeRange, basis: Basis): BucketSet {
-    return this.#once(`${range.from} ${range.to} ${basis}`, basis, () => {
-      const { from, to } = answeredRange(range);
-      return [from, to];
-    });
+    return this.#once(this.#cuts.whole(range), basis);
   }
 
-  /** Throws as answeredRange and seriesBoundaries do. */
+  /** Throws as BucketCuts.series does. */
   series(range: TimeRange, granularity: Granularity, zone: TimeZoneId, basis: Basis): BucketSet {
-    return this.#once(`${range.from} ${range.to} ${granularity} ${zone} ${basis}`, basis, () =>
-      seriesBoundaries(answeredRange(range), granularity, zone, this.#maxPoints),
-    );
+    const last = this.#last;
+    if (
+      last !== undefined &&
+      last.from === range.from &&
+      last.to === range.to &&
+      last.granularity === granularity &&
+      last.zone === zone &&
+      last.basis === basis
+    )
+      return last.set;
+    const set = this.#once(this.#cuts.series(range, granularity, zone), basis);
+    this.#last = { from: range.from, to: range.to, granularity, zone, basis, set };
+    return set;
   }
 
-  #once(key: string, basis: Basis, cut: () => readonly EpochMicros[]): BucketSet {
-    let set = this.#known.get(key);
+  #once(cut: BucketCut, basis: Basis): BucketSet {
+    let sets = this.#known.get(cut);
+    if (sets === undefined) this.#known.set(cut, (sets = []));
+    let set = sets.find((known) => known.basis === basis);
     if (set === undefined) {
-      const boundaries = cut();
-      this.#known.set(key, (set = { key, boundaries, buckets: bucketsBetween(boundaries, this.#now), basis }));
+      const buckets = bucketsBetween(cut.boundaries, this.#now);
+      sets.push((set = { key: String(this.#count++), cut, buckets, basis }));
     }
     return set;
   }

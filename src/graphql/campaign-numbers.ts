@@ -53,6 +53,6 @@ export async function campaignSeries(
   const zone = timeZone ?? (await tenant.state()).timeZone;
   const buckets = tenant.bucketSets.series(range, granularity, zone, basis);
   const counts = await tenant.loaders.campaignBuckets.load({ campaignId, buckets, set });
-  tenant.answerLife.endsBy(partialUntil(buckets.boundaries, tenant.now));
+  tenant.answerLife.endsBy(partialUntil(buckets.cut.boundaries, tenant.now));
   return pointsOf(buckets.buckets, counts, set, view);
 }

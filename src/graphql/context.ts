@@ -23,7 +23,7 @@ export class TenantContext extends TenantAccess {
   }
 
   get bucketSets(): BucketSets {
-    return (this.#bucketSets ??= new BucketSets(this.services.maxSeriesPoints, this.now));
+    return (this.#bucketSets ??= new BucketSets(this.services.bucketCuts, this.now));
   }
 
   /** What the request has read is not needed any more, however long the context is held. */

@@ -1,13 +1,12 @@
 import type { CachedAnswer } from "../cache/cache.js";
 import type { CampaignId } from "../ids.js";
+import { BucketCut } from "../metrics/bucket-cut.js";
 import { type Counts, EMPTY_COUNTS } from "../metrics/counts.js";
 import type { FreshnessOfRollups } from "../metrics/freshness.js";
 import type { View } from "../metrics/kpi.js";
 import type { MeasureSet } from "../metrics/measure-set.js";
-import { chooseRollups } from "../metrics/rollup-choice.js";
 import { readTenantBuckets } from "../metrics/tenant-buckets.js";
 import type { Basis } from "../rollups/measures.js";
-import type { EpochMicros } from "../time/instant.js";
 import type { TimeRange } from "../time/range.js";
 import type { TenantAccess } from "./tenant-access.js";
 
@@ -38,9 +37,9 @@ export class KpiReport {
     this.args = args;
   }
 
-  /** The counts of the buckets between the boundaries. */
-  async counts(boundaries: readonly EpochMicros[], set: MeasureSet): Promise<readonly Counts[]> {
-    const read = this.#read(boundaries, set);
+  /** The counts of the cut's buckets. */
+  async counts(cut: BucketCut, set: MeasureSet): Promise<readonly Counts[]> {
+    const read = this.#read(cut, set);
     this.#reads.push(read);
     return (await read).value;
   }
@@ -48,7 +47,7 @@ export class KpiReport {
   /** The counts of one range; an empty one has none. */
   async countsOf(range: TimeRange, set: MeasureSet): Promise<Counts> {
     if (range.from >= range.to) return EMPTY_COUNTS;
-    const [counts] = await this.counts([range.from, range.to], set);
+    const [counts] = await this.counts(new BucketCut([range.from, range.to]), set);
     return counts ?? EMPTY_COUNTS;
   }
 
@@ -63,7 +62,7 @@ export class KpiReport {
     return { ...freshness, cacheAgeSeconds: ages.length === 0 ? null : Math.max(...ages) };
   }
 
-  async #read(boundaries: readonly EpochMicros[], set: MeasureSet): Promise<CachedAnswer<readonly Counts[]>> {
+  async #read(cut: BucketCut, set: MeasureSet): Promise<CachedAnswer<readonly Counts[]>> {
     // The siblings begin in this turn of the event loop: freshness too, if it is among them.
     await Promise.resolve();
     await this.#freshness;
@@ -71,15 +70,11 @@ export class KpiReport {
     const { basis, filter } = args;
     const isFresh = this.#freshness !== undefined;
     const { rollupTimeZone } = await tenant.state();
-    const range = { from: boundaries[0] ?? args.range.from, to: boundaries.at(-1) ?? args.range.to };
     return tenant.cached(
       "kpis",
-      { boundaries, basis, filter, measures: set.key },
-      range,
-      () => {
-        const plan = chooseRollups(boundaries, rollupTimeZone);
-        return readTenantBuckets(tenant.metrics, tenant.tenantId, plan, basis, set, filter);
-      },
+      { boundaries: cut.text, basis, filter, measures: set.key },
+      cut.range,
+      () => readTenantBuckets(tenant.metrics, tenant.tenantId, cut.planFor(rollupTimeZone), basis, set, filter),
       { versionFromNowOn: isFresh },
     );
   }

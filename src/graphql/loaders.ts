@@ -18,7 +18,6 @@ import { readCampaignTotals } from "../metrics/campaign-totals.js";
 import { type Counts, EMPTY_COUNTS } from "../metrics/counts.js";
 import { type LinkPageRequest, type LinkRow, readLinkPages } from "../metrics/link-pages.js";
 import type { MeasureSet } from "../metrics/measure-set.js";
-import { chooseRollups } from "../metrics/rollup-choice.js";
 import { findTenant, type Tenant } from "../tenancy/tenants.js";
 import type { EpochMicros } from "../time/instant.js";
 import type { BucketSet } from "./bucket-sets.js";
@@ -92,10 +91,15 @@ export function createLoaders(tenant: TenantAccess): Loaders {
       campaignIdOf,
       ({ set }: CampaignTotals) => set.key,
       async ({ set }, ids) => {
-        const counts = await tenant.cached("campaign_totals", { ids, measures: set.key }, null, async () => {
-          const totals = await readCampaignTotals(tenant.metrics, tenantId, ids, set);
-          return ids.map((id) => totals.get(id) ?? EMPTY_COUNTS);
-        });
+        const counts = await tenant.cached(
+          "campaign_totals",
+          { ids: ids.join(), measures: set.key },
+          null,
+          async () => {
+            const totals = await readCampaignTotals(tenant.metrics, tenantId, ids, set);
+            return ids.map((id) => totals.get(id) ?? EMPTY_COUNTS);
+          },
+        );
         return counts.value;
       },
     ),
@@ -103,13 +107,13 @@ export function createLoaders(tenant: TenantAccess): Loaders {
     campaignBuckets: batchedByRest(
       campaignIdOf,
       ({ buckets, set }: CampaignBuckets) => `${buckets.key} ${set.key}`,
-      async ({ buckets: { boundaries, basis }, set }, ids) => {
+      async ({ buckets: { cut, basis }, set }, ids) => {
         const { rollupTimeZone } = await tenant.state();
-        const plan = chooseRollups(boundaries, rollupTimeZone);
+        const plan = cut.planFor(rollupTimeZone);
         // Texts are kept, and not the numbers in them: they take a fraction of the room, and are quicker read than frozen.
         // What the slots in them mean, the plan says, which depends on the zone.
-        const args = { ids, boundaries, basis, measures: set.key, rollupTimeZone };
-        const cells = await tenant.cached("campaign_cells", args, rangeOf(boundaries), async () => {
+        const args = { ids: ids.join(), boundaries: cut.text, basis, measures: set.key, rollupTimeZone };
+        const cells = await tenant.cached("campaign_cells", args, cut.range, async () => {
           const found = await readCampaignBuckets(tenant.metrics, tenantId, ids, plan, basis, set);
           return ids.map((id) => found.get(id) ?? []);
         });
@@ -121,7 +125,7 @@ export function createLoaders(tenant: TenantAccess): Loaders {
       campaignIdOf,
       ({ page }: CampaignLinks) => JSON.stringify(page),
       async ({ page }, ids) => {
-        const links = await tenant.cached("campaign_links", { ids, page }, null, async () => {
+        const links = await tenant.cached("campaign_links", { ids: ids.join(), page }, null, async () => {
           const pages = await readLinkPages(tenant.metrics, tenantId, ids, page);
           return ids.map((id) => pages.get(id) ?? []);
         });
@@ -202,12 +206,6 @@ function batchedByRest<Key, Id extends string, Value>(
       return loader.load(idOf(key));
     },
   };
-}
-
-function rangeOf(boundaries: readonly EpochMicros[]): { from: EpochMicros; to: EpochMicros } | null {
-  const from = boundaries[0];
-  const to = boundaries.at(-1);
-  return from === undefined || to === undefined ? null : { from, to };
 }
 
 /** Where an event's id says that it lies, or null where it is no event's. */

@@ -11,6 +11,7 @@ import type { Pool } from "../database/pool.js";
 import type { RecipientKeys } from "../events/event-key.js";
 import type { TenantId } from "../ids.js";
 import type { Intake } from "../ingest/intake.js";
+import type { BucketCuts } from "../metrics/bucket-cut.js";
 import type { FreshnessReadings } from "../metrics/freshness-readings.js";
 import type { Cursors } from "../pages/cursors.js";
 import type { RequestSlots } from "../tenancy/request-slots.js";
@@ -57,6 +58,7 @@ export interface Services {
   readonly limits: PublicLimits;
   readonly maxFilterTags: number;
   readonly maxSeriesPoints: number;
+  readonly bucketCuts: BucketCuts;
   readonly maxKeyOverlapSeconds: number;
   readonly now: () => EpochMicros;
 }

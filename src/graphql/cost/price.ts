@@ -5,16 +5,6 @@ import type { AskedField, FieldPrice, PricingScene } from "./field-prices.js";
 import { POINTS } from "./points.js";
 import { isEmpty, type PlannedField, type PlannedSelection, type PricePlan } from "./price-plan.js";
 
-/** What it may cost at most: as if each page were full. */
-export function requestedPrice(plan: PricePlan, scene: PricingScene): number {
-  return total(new Pricing(plan, scene).requested(plan.operation, 1, 0, null));
-}
-
-/** What it did cost: by the objects that are in the answer. No more than was requested. */
-export function actualPrice(plan: PricePlan, scene: PricingScene, data: unknown): number {
-  return total(new Pricing(plan, scene).actual(plan.operation, isObject(data) ? [data] : [], null));
-}
-
 function total(points: number): number {
   return Math.ceil(POINTS.operation + points - ROUNDING);
 }
@@ -25,10 +15,13 @@ const ROUNDING = 1e-6;
 type Answered = Readonly<Record<string, unknown>>;
 type Arguments = (name: string) => unknown;
 
-class Pricing {
+/** The price of one operation, for the variables of one call. */
+export class OperationPrice {
   readonly #plan: PricePlan;
   readonly #scene: PricingScene;
   readonly #variables: Readonly<Record<string, unknown>>;
+  /** Needed twice: before the operation runs, and of what was answered. */
+  readonly #prices = new Map<PlannedField, FieldPrice>();
 
   constructor(plan: PricePlan, scene: PricingScene) {
     this.#plan = plan;
@@ -36,8 +29,18 @@ class Pricing {
     this.#variables = withDefaults(plan.defaults, scene.variables);
   }
 
+  /** What it may cost at most: as if each page were full. */
+  requested(): number {
+    return total(this.#requested(this.#plan.operation, 1, 0, null));
+  }
+
+  /** What it did cost: by the objects that are in the answer. No more than was requested. */
+  actual(data: unknown): number {
+    return total(this.#actual(this.#plan.operation, isObject(data) ? [data] : [], null));
+  }
+
   /** Of so many objects, each a connection of so many rows where it is one. */
-  requested({ fields, ofTypes }: PlannedSelection, objects: number, rows: number, outer: Arguments | null): number {
+  #requested({ fields, ofTypes }: PlannedSelection, objects: number, rows: number, outer: Arguments | null): number {
     let points = 0;
     for (const field of fields) points += this.#requestedField(field, objects, rows, outer);
     let dearest = 0;
@@ -58,11 +61,11 @@ class Pricing {
     if (isEmpty(field.below)) return points;
     // A list that has no price is the rows of the connection around it.
     const length = price === null ? rowsAround : rows;
-    return points + this.requested(field.below, field.isList ? objects * length : objects, rows, own);
+    return points + this.#requested(field.below, field.isList ? objects * length : objects, rows, own);
   }
 
   /** Of these objects of the answer. */
-  actual({ fields, ofTypes }: PlannedSelection, objects: readonly Answered[], outer: Arguments | null): number {
+  #actual({ fields, ofTypes }: PlannedSelection, objects: readonly Answered[], outer: Arguments | null): number {
     let points = 0;
     for (const field of fields) points += this.#actualField(field, objects, outer);
     for (const ofType of ofTypes) for (const field of ofType) points += this.#actualField(field, objects, outer);
@@ -82,18 +85,22 @@ class Pricing {
       price === null
         ? 0
         : price.once + answered.length * price.each + actualRows(field, price, answered) * perRowOf(field, price);
-    return isEmpty(field.below) ? points : points + this.actual(field.below, answered.flat().filter(isObject), own);
+    return isEmpty(field.below) ? points : points + this.#actual(field.below, answered.flat().filter(isObject), own);
   }
 
   #priceOf(field: PlannedField, own: Arguments, outer: Arguments | null): FieldPrice | null {
     if (field.price === null) return null;
+    const known = this.#prices.get(field);
+    if (known !== undefined) return known;
     const asked: AskedField = {
       argument: own,
       outer: (name) => outer?.(name),
       measures: (within, view) =>
         askedMeasures({ fieldNodes: field.nodes, fragments: this.#plan.fragments }, within, view),
     };
-    return field.price.priceOf(asked, this.#scene);
+    const price = field.price.priceOf(asked, this.#scene);
+    this.#prices.set(field, price);
+    return price;
   }
 
   #argumentsOf(field: PlannedField): Arguments {

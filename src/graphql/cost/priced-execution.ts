@@ -3,7 +3,7 @@ import { type ExecutionResult, GraphQLError, type GraphQLSchema, type OperationD
 import type { RequestContext, TenantContext } from "../context.js";
 import type { Execute, Execution } from "../executor.js";
 import type { PricingScene } from "./field-prices.js";
-import { actualPrice, requestedPrice } from "./price.js";
+import { OperationPrice } from "./price.js";
 import { planPrice, type PricePlan } from "./price-plan.js";
 
 export interface PricedExecution extends Execution {
@@ -31,7 +31,8 @@ export function createPricedExecution(schema: GraphQLSchema, execute: Execute): 
     const plan = planOf(execution);
     const scene = plan === null ? null : await sceneOf(tenant, plan, execution.variables);
     const isDryRun = asksForPriceAlone(execution.extensions);
-    const price = plan === null || scene === null ? Number.MAX_SAFE_INTEGER : requestedPrice(plan, scene);
+    const prices = plan === null || scene === null ? null : new OperationPrice(plan, scene);
+    const price = prices === null ? Number.MAX_SAFE_INTEGER : prices.requested();
     const refusal = await tenant.cost.reserve(price, { isDryRun });
     if (refusal !== null) return { errors: [new GraphQLError(refusal.message, { originalError: refusal })] };
     if (isDryRun) {
@@ -40,8 +41,8 @@ export function createPricedExecution(schema: GraphQLSchema, execute: Execute): 
     }
     const result = await execute(execution);
     // What fails takes along what was read beside it: of what ran, the answer then tells nothing.
-    if (plan !== null && scene !== null && result.errors === undefined) {
-      tenant.cost.settle(Math.min(price, actualPrice(plan, scene, result.data)));
+    if (prices !== null && result.errors === undefined) {
+      tenant.cost.settle(Math.min(price, prices.actual(result.data)));
     }
     return result;
   };

@@ -2,7 +2,7 @@ import type { GraphQLResolveInfo } from "graphql";
 import { Arg, Args, Ctx, FieldResolver, Info, ObjectType, Query, Resolver, Root } from "type-graphql";
 import { type CampaignId, uuidOfGlobalId } from "../../ids.js";
 import { Metrics } from "../../metrics/kpi.js";
-import { answeredRange, comparedRange, seriesBoundaries } from "../../metrics/ranges.js";
+import { answeredRange, comparedRange } from "../../metrics/ranges.js";
 import { checkCampaignsFilter } from "../../metrics/tenant-buckets.js";
 import type { TimeZoneId } from "../../time/time-zone.js";
 import { bucketsBetween } from "../bucket-sets.js";
@@ -94,10 +94,10 @@ export class KpiReportResolver {
     const { tenant, args } = report;
     const set = askedMeasures(info, ["metrics"], args.view);
     const zone = timeZone ?? (await tenant.state()).timeZone;
-    const boundaries = seriesBoundaries(args.range, granularity, zone, tenant.services.maxSeriesPoints);
-    tenant.answerLife.endsBy(partialUntil(boundaries, tenant.now));
-    const counts = await report.counts(boundaries, set);
-    return pointsOf(bucketsBetween(boundaries, tenant.now), counts, set, args.view);
+    const cut = tenant.services.bucketCuts.series(args.range, granularity, zone);
+    tenant.answerLife.endsBy(partialUntil(cut.boundaries, tenant.now));
+    const counts = await report.counts(cut, set);
+    return pointsOf(bucketsBetween(cut.boundaries, tenant.now), counts, set, args.view);
   }
 
   @Versioned()

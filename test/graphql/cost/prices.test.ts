@@ -1,7 +1,7 @@
 /** Prices worked out by hand, from the points that docs/cost.md tells. */
 import { type GraphQLError, isObjectType, type OperationDefinitionNode, parse, validate } from "graphql";
 import { describe, expect, test } from "vitest";
-import { actualPrice, requestedPrice } from "../../../src/graphql/cost/price.js";
+import { OperationPrice } from "../../../src/graphql/cost/price.js";
 import { planPrice } from "../../../src/graphql/cost/price-plan.js";
 import { FIELD_PRICES, type PricingScene } from "../../../src/graphql/cost/field-prices.js";
 import { buildPublicSchema } from "../../../src/graphql/schema.js";
@@ -29,7 +29,7 @@ function planOf(query: string) {
 }
 
 function priceOf(query: string, variables: PricingScene["variables"] = {}, scene: Partial<PricingScene> = {}): number {
-  return requestedPrice(planOf(query), { ...SCENE, ...scene, variables });
+  return new OperationPrice(planOf(query), { ...SCENE, ...scene, variables }).requested();
 }
 
 const MONTH = `range: { from: "2026-10-01T00:00:00Z", to: "2026-10-31T00:00:00Z" }`;
@@ -272,22 +272,21 @@ test("what an answer did cost follows the objects in it, and nothing that it sho
     metrics: {},
     links: { nodes: Array.from({ length: links }, () => ({ url: "u" })) },
   });
-  const plan = planOf(query);
+  const price = new OperationPrice(planOf(query), SCENE);
   // 1 + 15 + 50 + 15 + 50 + 15 + 500
-  expect(requestedPrice(plan, SCENE)).toBe(646);
+  expect(price.requested()).toBe(646);
   // 1 + 15 + 3 + 15 + 3 + 15 + 7
-  expect(actualPrice(plan, SCENE, { campaigns: { nodes: [campaign(5), campaign(0), campaign(2)] } })).toBe(59);
-  expect(actualPrice(plan, SCENE, { campaigns: { nodes: [] } })).toBe(16);
-  expect(actualPrice(plan, SCENE, null)).toBe(1);
+  expect(price.actual({ campaigns: { nodes: [campaign(5), campaign(0), campaign(2)] } })).toBe(59);
+  expect(price.actual({ campaigns: { nodes: [] } })).toBe(16);
+  expect(price.actual(null)).toBe(1);
 });
 
 test("rows that were read cost something where none of their lists is in the answer", () => {
-  const plan = planOf(
-    `query ($no: Boolean = true) { campaigns(first: 50) { nodes @skip(if: $no) { id } pageInfo { endCursor } } }`,
-  );
+  const query = `query ($no: Boolean = true) { campaigns(first: 50) { nodes @skip(if: $no) { id } pageInfo { endCursor } } }`;
+  const price = new OperationPrice(planOf(query), SCENE);
   // 1 + 15 + 50
-  expect(actualPrice(plan, SCENE, { campaigns: { pageInfo: { endCursor: "c" } } })).toBe(66);
-  expect(actualPrice(plan, SCENE, { campaigns: { nodes: [{}, {}], pageInfo: { endCursor: "c" } } })).toBe(18);
+  expect(price.actual({ campaigns: { pageInfo: { endCursor: "c" } } })).toBe(66);
+  expect(price.actual({ campaigns: { nodes: [{}, {}], pageInfo: { endCursor: "c" } } })).toBe(18);
 });
 
 test("a document that is short and unfolds to ten thousand fields has no price", () => {
