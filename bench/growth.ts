@@ -10,9 +10,11 @@
 import type { Benchmark, Row } from "./benchmark.js";
 import { DASHBOARD_CAMPAIGNS, DASHBOARD_DAYS, dashboardBody } from "./dashboard-query.js";
 import { alternate, median } from "./measure/alternate.js";
+import { compared } from "./measure/compared.js";
 import { cpuSeconds } from "./measure/cpu-time.js";
 import { answerTo } from "./measure/latency.js";
 import { type MeasuredServer, startServe } from "./measure/server.js";
+import { inTurn, startCopies, turnsOf } from "./measure/turns.js";
 import { EVENTS_PER_MESSAGE } from "./scene/event-kinds.js";
 import { fillHistory } from "./scene/history.js";
 import { copyTenant } from "./scene/many-tenants.js";
@@ -23,7 +25,7 @@ import { instantFromMillis } from "../src/time/instant.js";
 const DAY_MS = 86_400_000;
 const MILLION = 1_000_000;
 const MESSAGES_PER_CAMPAIGN = 20_000;
-const ROUNDS = 5;
+const REQUESTS_A_ROUND = 100;
 const MAX_GROWTH = { atMost: 1.15 };
 /**
  * Every tenant is asked so often before anything is measured. None is new to the server then, nor are its pages to PostgreSQL's backends:
@@ -32,10 +34,8 @@ const MAX_GROWTH = { atMost: 1.15 };
 const WARM_UP_PASSES = 2;
 
 interface Installation {
-  readonly server: MeasuredServer;
+  readonly servers: readonly MeasuredServer[];
   readonly headers: readonly BenchTenant["headers"][];
-  /** The next request's place among the headers. */
-  next: number;
 }
 
 interface Cost {
@@ -70,7 +70,7 @@ async function withEvents(scene: Scene, millions: number, end: Date): Promise<In
   const groups = (millions * MILLION) / (DASHBOARD_CAMPAIGNS * MESSAGES_PER_CAMPAIGN * EVENTS_PER_MESSAGE);
   const plan = { campaignsPerGroup: DASHBOARD_CAMPAIGNS, messagesPerCampaign: MESSAGES_PER_CAMPAIGN, end };
   await fillHistory(scene, databases, tenant, { ...plan, groups });
-  return { server: await startUncached(scene, databases), headers: [tenant.headers], next: 0 };
+  return { servers: await startUncached(scene, databases), headers: [tenant.headers] };
 }
 
 async function withTenants(scene: Scene, count: number, end: Date): Promise<Installation> {
@@ -79,7 +79,7 @@ async function withTenants(scene: Scene, count: number, end: Date): Promise<Inst
   await fillHistory(scene, databases, tenant, plan);
   const others = await copyTenant(databases, tenant, count - 1);
   const headers = [tenant, ...others].map((one) => one.headers);
-  return { server: await startUncached(scene, databases), headers, next: 0 };
+  return { servers: await startUncached(scene, databases), headers };
 }
 
 async function installationOf(scene: Scene, name: string): Promise<{ databases: DatabasePair; tenant: BenchTenant }> {
@@ -87,8 +87,8 @@ async function installationOf(scene: Scene, name: string): Promise<{ databases: 
   return { databases, tenant: await createBenchTenant(databases, name.replaceAll("_", "-")) };
 }
 
-function startUncached(scene: Scene, databases: DatabasePair): Promise<MeasuredServer> {
-  return startServe(scene, databases, { CACHE_MEMORY_MB: "0" });
+function startUncached(scene: Scene, databases: DatabasePair): Promise<MeasuredServer[]> {
+  return startCopies(turnsOf(scene).copies, () => startServe(scene, databases, { CACHE_MEMORY_MB: "0" }));
 }
 
 async function compare(
@@ -98,44 +98,52 @@ async function compare(
   large: Installation,
 ): Promise<Row[]> {
   const postgres = await scene.postgresPid();
-  const requests = scene.full ? 500 : 100;
-  for (const installation of [small, large]) {
-    await costOf(installation, postgres, body, WARM_UP_PASSES * installation.headers.length);
-  }
+  const { rounds, copies } = turnsOf(scene);
+  const askersOf = ({ servers, headers }: Installation) =>
+    servers.map(({ url, process }) => askerOf({ url, pids: [process.pid, postgres], headers, body }));
+  const [askersOfSmall, askersOfLarge] = [askersOf(small), askersOf(large)];
+  for (const ask of [...askersOfSmall, ...askersOfLarge]) await ask.warmUp();
   const costs = await alternate(
-    { small: () => costOf(small, postgres, body, requests), large: () => costOf(large, postgres, body, requests) },
-    ROUNDS,
+    { small: inTurn(askersOfSmall.map(({ round }) => round)), large: inTurn(askersOfLarge.map(({ round }) => round)) },
+    rounds,
+    { warmUpRounds: copies },
   );
-  await Promise.all([small, large].map(({ server }) => server.process.stop()));
+  await Promise.all([...small.servers, ...large.servers].map(({ process }) => process.stop()));
   scene.say(`growth: ${few} and ${many} are compared`);
-  const row = (name: string, unit: string, of: (cost: Cost) => number): Row => {
-    const [before, after] = [median(costs.small.map(of)), median(costs.large.map(of))];
-    return {
-      name,
-      value: after,
-      unit,
-      against: { name: few, value: before },
-      ratio: after / before,
-      target: MAX_GROWTH,
-    };
-  };
+  const row = (name: string, unit: string, of: (cost: Cost) => number): Row =>
+    compared({ name, unit, target: MAX_GROWTH }, costs.large.map(of), { name: few, figures: costs.small.map(of) });
   return [
     row(`reads with ${many}`, "CPU ms a request", ({ cpuMs }) => cpuMs),
     row(`reads with ${many}, p50`, "ms", ({ p50 }) => p50),
   ];
 }
 
-async function costOf(installation: Installation, postgres: number, body: string, requests: number): Promise<Cost> {
-  const { server, headers } = installation;
-  const pids = [server.process.pid, postgres];
-  const figures: number[] = [];
-  const before = cpuSeconds(pids);
-  for (let request = 0; request < requests; request++) {
-    const own = headers[installation.next++ % headers.length] ?? {};
-    const started = performance.now();
-    const { text } = await answerTo({ url: server.url, headers: own, body });
-    figures.push(performance.now() - started);
-    if (!text.startsWith('{"data":{"campaigns":{"nodes":[{')) throw new Error(`No dashboard: ${text.slice(0, 1_000)}`);
-  }
-  return { cpuMs: ((cpuSeconds(pids) - before) * 1000) / requests, p50: median(figures) };
+interface Asked {
+  readonly url: string;
+  /** Whose processor time counts. */
+  readonly pids: readonly number[];
+  readonly headers: Installation["headers"];
+  readonly body: string;
+}
+
+/** Asks for one tenant after the other, and in the next round for those that come next. */
+function askerOf({ url, pids, headers, body }: Asked) {
+  let next = 0;
+  const costOf = async (requests: number): Promise<Cost> => {
+    const figures: number[] = [];
+    const before = cpuSeconds(pids);
+    for (let request = 0; request < requests; request++) {
+      const own = headers[next++ % headers.length] ?? {};
+      const started = performance.now();
+      const { text } = await answerTo({ url, headers: own, body });
+      figures.push(performance.now() - started);
+      if (!text.startsWith('{"data":{"campaigns":{"nodes":[{'))
+        throw new Error(`No dashboard: ${text.slice(0, 1_000)}`);
+    }
+    return { cpuMs: ((cpuSeconds(pids) - before) * 1000) / requests, p50: median(figures) };
+  };
+  return {
+    warmUp: () => costOf(WARM_UP_PASSES * headers.length),
+    round: () => costOf(REQUESTS_A_ROUND),
+  };
 }

@@ -8,7 +8,8 @@ import path from "node:path";
 import { promisify } from "node:util";
 import type { Benchmark, Row } from "./benchmark.js";
 import { writeCopyFiles } from "./import/copy-files.js";
-import { alternate, median } from "./measure/alternate.js";
+import { alternate } from "./measure/alternate.js";
+import { compared } from "./measure/compared.js";
 import { cpuSeconds, parentOf } from "./measure/cpu-time.js";
 import type { DatabasePair, Scene } from "./scene/scene.js";
 import { createBenchTenant } from "./scene/tenant.js";
@@ -61,14 +62,12 @@ export const importing: Benchmark = {
       },
       ROUNDS,
     );
-    const compared = (name: string, unit: string, of: (each: Figures) => number, target: Row["target"]): Row => {
-      const [value, other] = [median(figures.ours.map(of)), median(figures.theirs.map(of))];
-      return { name, value, unit, against: { name: "COPY", value: other }, ratio: value / other, target };
-    };
+    const row = (name: string, unit: string, of: (each: Figures) => number, target: Row["target"] = null): Row =>
+      compared({ name, unit, target }, figures.ours.map(of), { name: "COPY", figures: figures.theirs.map(of) });
     return [
-      compared(`${events} events until durable`, "events/s", (each) => each.eventsPerSecond, { atLeast: 0.4 }),
-      compared("Node", "µs CPU/event", (each) => each.nodePerEvent, null),
-      compared("PostgreSQL", "µs CPU/event", (each) => each.postgresPerEvent, null),
+      row(`${events} events until durable`, "events/s", (each) => each.eventsPerSecond, { atLeast: 0.4 }),
+      row("Node", "µs CPU/event", (each) => each.nodePerEvent),
+      row("PostgreSQL", "µs CPU/event", (each) => each.postgresPerEvent),
     ];
   },
 };

@@ -21,6 +21,7 @@ import { TenantReads } from "../src/tenancy/transactions.js";
 import { type EpochMicros, instantFromMillis } from "../src/time/instant.js";
 import type { Benchmark, Row } from "./benchmark.js";
 import { alternate, median } from "./measure/alternate.js";
+import { compared, medianRatio } from "./measure/compared.js";
 import { millisecondsOf, post } from "./measure/latency.js";
 import { ask, startServe } from "./measure/server.js";
 import { fillHistory, type HistoryCampaign } from "./scene/history.js";
@@ -170,23 +171,22 @@ async function measure(deep: DeepList, { databases, tenant, url, first }: Place)
     await session.end();
     await pool.stop();
     return [
-      againstFirst(`${name}, page 10,000 over HTTP`, median(http.deep), median(http.shallow)),
-      againstFirst(`${name}, page 10,000, the statement`, median(alone.deep), median(alone.shallow)),
+      againstFirst(`${name}, page 10,000 over HTTP`, http),
+      againstFirst(`${name}, page 10,000, the statement`, alone),
       {
         name: `${name}, page 10,000, the statement`,
         value: median(alone.deep),
         unit: "ms",
         against: { name: `OFFSET ${before.toLocaleString("en-US")}`, value: median(alone.offset) },
-        ratio: median(alone.offset) / median(alone.deep),
+        ratio: medianRatio(alone.offset, alone.deep),
         target: { atLeast: 300 },
       },
     ];
   });
 }
 
-function againstFirst(name: string, value: number, shallow: number): Row {
-  const against = { name: "page 1", value: shallow };
-  return { name, value, unit: "ms", against, ratio: value / shallow, target: { atMost: 1.2 } };
+function againstFirst(name: string, { shallow, deep }: Readonly<Record<"shallow" | "deep", readonly number[]>>): Row {
+  return compared({ name, unit: "ms", target: { atMost: 1.2 } }, deep, { name: "page 1", figures: shallow });
 }
 
 function benchPool({ eventsUrl }: DatabasePair): Pool<"events"> {

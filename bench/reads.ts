@@ -22,9 +22,10 @@ import {
 } from "./dashboard-query.js";
 import { floorPlan } from "./floor-plan.js";
 import { alternate } from "./measure/alternate.js";
-import { compared, comparedPerCpuSecond, comparedPerSecond, latencies } from "./measure/load-rows.js";
+import { comparedPerCpuSecond, comparedPerSecond, comparedRounds, latencies } from "./measure/load-rows.js";
 import { load, type LoadFigures, repeatableLoad } from "./measure/load.js";
 import { ask, type MeasuredServer, startPeer, startServe } from "./measure/server.js";
+import { inTurn, startCopies, turnsOf } from "./measure/turns.js";
 import { localDate } from "../src/time/time-zone.js";
 import {
   commonPartOf,
@@ -36,7 +37,7 @@ import { type DashboardScene, openDashboardScene } from "./scene/dashboard-scene
 import type { Scene } from "./scene/scene.js";
 
 const CONNECTIONS = [16, 64] as const;
-const ROUNDS = 5;
+const LOAD_SECONDS = 2;
 /** Until then V8 compiles: of 10,000 requests the first thousand take ours 1.9 times and the floor 1.7 times what the last one takes. */
 const WARMING_SECONDS = 3;
 /** The same for all: the program's own default. */
@@ -54,7 +55,7 @@ const UNCACHED = {
 type Headers = Readonly<Record<string, string>>;
 
 interface Contender {
-  readonly server: MeasuredServer;
+  readonly servers: readonly MeasuredServer[];
   readonly headers: readonly Headers[];
   readonly body: string;
 }
@@ -67,34 +68,29 @@ export const reads: Benchmark = {
 
 async function measureReads(scene: Scene): Promise<Row[]> {
   const dashboard = await openDashboardScene(scene);
-  await assertNothingIsShared(scene, dashboard, await startContenders(scene, dashboard));
-  const contenders = await startContenders(scene, dashboard);
+  const { rounds, copies } = turnsOf(scene);
+  await assertNothingIsShared(scene, dashboard, await startContenders(scene, dashboard, 1));
+  const contenders = await startContenders(scene, dashboard, copies);
   await assertSameAnswers(scene, contenders);
 
   const postgres = await scene.postgresPid();
-  for (const { server, headers, body } of Object.values(contenders)) {
-    await load({
-      url: server.url,
-      connections: 16,
-      headers,
-      body,
-      seconds: WARMING_SECONDS,
-      pids: [server.process.pid],
-    });
+  for (const { servers, headers, body } of Object.values(contenders)) {
+    for (const { url, process } of servers) {
+      await load({ url, connections: 16, headers, body, seconds: WARMING_SECONDS, pids: [process.pid] });
+    }
   }
-  const seconds = scene.full ? 10 : 2;
   const variants = Object.fromEntries(
     CONNECTIONS.flatMap((connections) =>
-      Object.entries<Contender>(contenders).map(([name, { server, headers, body }]) => {
-        const pids = [server.process.pid, postgres];
-        return [
-          `${name} ${connections}`,
-          repeatableLoad({ url: server.url, connections, headers, body, seconds, pids }),
-        ];
+      Object.entries<Contender>(contenders).map(([name, { servers, headers, body }]) => {
+        const loads = servers.map(({ url, process }) => {
+          const pids = [process.pid, postgres];
+          return repeatableLoad({ url, connections, headers, body, seconds: LOAD_SECONDS, pids });
+        });
+        return [`${name} ${connections}`, inTurn(loads)];
       }),
     ),
   );
-  const figures = await alternate(variants, ROUNDS);
+  const figures = await alternate(variants, rounds, { warmUpRounds: copies });
   return CONNECTIONS.flatMap((connections) => {
     const of = (name: keyof Contenders) => figures[`${name} ${connections}`] ?? [];
     return rowsOf(connections, { ours: of("ours"), floor: of("floor"), postgraphile: of("postgraphile") });
@@ -106,6 +102,7 @@ type Contenders = Readonly<Record<"ours" | "floor" | "postgraphile", Contender>>
 async function startContenders(
   scene: Scene,
   { databases, range, readers, tenantIds }: DashboardScene,
+  copies: number,
 ): Promise<Contenders> {
   const plans = Object.fromEntries(
     await Promise.all(
@@ -119,17 +116,17 @@ async function startContenders(
   writeFileSync(plansFile, JSON.stringify(plans));
   const peer = { METRICS_DATABASE_URL: databases.metricsUrl, POOL_SIZE };
   const [ours, floor, postgraphile] = await Promise.all([
-    startServe(scene, databases, UNCACHED),
-    startPeer(scene, "floor", { ...peer, FLOOR_PLANS: plansFile }),
-    startPeer(scene, "postgraphile", peer),
+    startCopies(copies, () => startServe(scene, databases, UNCACHED)),
+    startCopies(copies, () => startPeer(scene, "floor", { ...peer, FLOOR_PLANS: plansFile })),
+    startCopies(copies, () => startPeer(scene, "postgraphile", peer)),
   ]);
   const keys = readers.map(({ key }) => ({ authorization: `Bearer ${key}` }));
   const tenants = readers.map(({ tenantId }) => ({ "x-tenant-id": tenantId }));
   const body = dashboardBody(range);
   return {
-    ours: { server: ours, headers: keys, body },
-    floor: { server: floor, headers: tenants, body },
-    postgraphile: { server: postgraphile, headers: tenants, body: postgraphileBody(range) },
+    ours: { servers: ours, headers: keys, body },
+    floor: { servers: floor, headers: tenants, body },
+    postgraphile: { servers: postgraphile, headers: tenants, body: postgraphileBody(range) },
   };
 }
 
@@ -146,7 +143,8 @@ function postgraphileBody({ from, to }: DashboardRange): string {
 /** The floor answers the same data to the letter; PostGraphile the same numbers, in rows of its own shape and without the rates. */
 async function assertSameAnswers(scene: Scene, { ours, floor, postgraphile }: Contenders): Promise<void> {
   for (const reader of [0, 1]) {
-    const of = <Answer>({ server, headers, body }: Contender) => ask<Answer>(server.url, headers[reader] ?? {}, body);
+    const of = <Answer>({ servers, headers, body }: Contender) =>
+      ask<Answer>(servers[0]?.url ?? "", headers[reader] ?? {}, body);
     const [mine, floors, theirs] = await Promise.all([
       of<DashboardAnswer>(ours),
       of<DashboardAnswer>(floor),
@@ -178,10 +176,12 @@ async function assertNothingIsShared(
   contenders: Contenders,
 ): Promise<void> {
   const requests = 192;
-  for (const [name, { server, headers, body }] of Object.entries<Contender>(contenders)) {
+  for (const [name, { servers, headers, body }] of Object.entries<Contender>(contenders)) {
     const before = await dayScans(databases.metricsUrl);
-    await load({ url: server.url, connections: 64, headers, body, requests, pids: [server.process.pid] });
-    await server.process.stop();
+    for (const { url, process } of servers) {
+      await load({ url, connections: 64, headers, body, requests, pids: [process.pid] });
+      await process.stop();
+    }
     const expected = requests * DASHBOARD_CAMPAIGNS;
     const until = performance.now() + COUNTS_TOLD_WITHIN_MS;
     let scans = 0;
@@ -219,8 +219,18 @@ function rowsOf(connections: number, { ours, floor, postgraphile }: Readonly<Rec
     ...rivals.map((rival) => comparedPerCpuSecond(name, ours, rival)),
     ...rivals.map((rival) => comparedPerSecond(name, ours, rival)),
     ...rivals.flatMap((rival) => [
-      compared(`${name}: Node's part`, "CPU ms", ours, rival, (figures) => figures.cpuMsPerRequestOf[0] ?? 0),
-      compared(`${name}: PostgreSQL's part`, "CPU ms", ours, rival, (figures) => figures.cpuMsPerRequestOf[1] ?? 0),
+      comparedRounds(
+        { name: `${name}: Node's part`, unit: "CPU ms", target: null },
+        ours,
+        rival,
+        (figures) => figures.cpuMsPerRequestOf[0] ?? 0,
+      ),
+      comparedRounds(
+        { name: `${name}: PostgreSQL's part`, unit: "CPU ms", target: null },
+        ours,
+        rival,
+        (figures) => figures.cpuMsPerRequestOf[1] ?? 0,
+      ),
     ]),
     ...latencies(name, ours),
   ];

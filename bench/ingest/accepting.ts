@@ -1,7 +1,8 @@
 /** `recordEvents` until the answer, against a route that does no more than to parse and store. No worker runs. */
 import type { Row } from "../benchmark.js";
 import { type EventLoad, type MeasuredEventLoad, sendEvents } from "../load/event-load.js";
-import { alternate, median } from "../measure/alternate.js";
+import { alternate } from "../measure/alternate.js";
+import { compared } from "../measure/compared.js";
 import { startPeer, startServe } from "../measure/server.js";
 import type { Scene } from "../scene/scene.js";
 import { createBenchTenant } from "../scene/tenant.js";
@@ -73,29 +74,22 @@ function rowsOf(
   { ours, theirs }: Record<"ours" | "theirs", MeasuredEventLoad[]>,
   target: Row["target"],
 ): Row[] {
-  const compared = (
+  const row = (
     what: string,
     unit: string,
     of: (figures: MeasuredEventLoad) => number,
-    asked: Row["target"],
+    asked: Row["target"] = null,
   ): Row => {
-    const [value, other] = [median(ours.map(of)), median(theirs.map(of))];
-    return {
-      name: `accepted, ${size}, ${what}`,
-      value,
-      unit,
-      against: { name: PEER, value: other },
-      ratio: value / other,
-      target: asked,
-    };
+    const named = { name: `accepted, ${size}, ${what}`, unit, target: asked };
+    return compared(named, ours.map(of), { name: PEER, figures: theirs.map(of) });
   };
   return [
-    compared("rate", "events/s", (figures) => figures.eventsPerSecond, target),
-    compared("per CPU second", "events/CPU-s", (figures) => figures.eventsPerCpuSecond, null),
-    compared("Node", "µs CPU/event", cpuMicrosOf("node"), null),
-    compared("PostgreSQL", "µs CPU/event", cpuMicrosOf("postgres"), null),
-    compared("a call, p50", "ms", (figures) => figures.p50, null),
-    compared("a call, p99", "ms", (figures) => figures.p99, null),
+    row("rate", "events/s", (figures) => figures.eventsPerSecond, target),
+    row("per CPU second", "events/CPU-s", (figures) => figures.eventsPerCpuSecond),
+    row("Node", "µs CPU/event", cpuMicrosOf("node")),
+    row("PostgreSQL", "µs CPU/event", cpuMicrosOf("postgres")),
+    row("a call, p50", "ms", (figures) => figures.p50),
+    row("a call, p99", "ms", (figures) => figures.p99),
   ];
 }
 

@@ -6,6 +6,7 @@
 import type { Row } from "../benchmark.js";
 import { type EventLoadFigures, type MeasuredEventLoad, sendEvents } from "../load/event-load.js";
 import { alternate, median } from "../measure/alternate.js";
+import { compared } from "../measure/compared.js";
 import { cpuSeconds, residentMegabytes } from "../measure/cpu-time.js";
 import { startServe } from "../measure/server.js";
 import type { Scene } from "../scene/scene.js";
@@ -52,7 +53,7 @@ export async function measureWholePath(scene: Scene): Promise<Row[]> {
       },
     },
     ROUNDS,
-    { warmUp: false },
+    { warmUpRounds: 0 },
   );
   const memoryKeptUp = memoryRows("kept up", pids);
   await Promise.all([server.process.stop(), work.stop()]);
@@ -96,37 +97,27 @@ async function tablesAlone(scene: Scene, eventsUrl: string, postgres: number): P
 }
 
 function sustainedRows(rounds: readonly MeasuredEventLoad[], alone: readonly TablesAlone[]): Row[] {
-  const of = (value: (figures: MeasuredEventLoad) => number): number => median(rounds.map(value));
-  const rate = of((figures) => rateBetween(figures, "applied"));
-  const rateAlone = median(alone.map(({ eventsPerSecond }) => eventsPerSecond));
-  const micro = of(({ cpu, events }) => micros(Object.values(cpu), events));
-  const microAlone = median(alone.map(({ cpuMicrosPerEvent }) => cpuMicrosPerEvent));
+  const of = (value: (figures: MeasuredEventLoad) => number): number[] => rounds.map(value);
   const name = "from call to rollups, kept up";
   const plain = { against: null, ratio: null, target: null };
   return [
-    {
-      name,
-      value: rate,
-      unit: "events/s",
-      against: { name: TABLES_ALONE, value: rateAlone },
-      ratio: rate / rateAlone,
-      target: { atLeast: 0.4 },
-    },
-    {
-      name: `${name}, all processes`,
-      value: micro,
-      unit: "µs CPU/event",
-      against: { name: TABLES_ALONE, value: microAlone },
-      ratio: micro / microAlone,
-      target: null,
-    },
+    compared(
+      { name, unit: "events/s", target: { atLeast: 0.4 } },
+      of((figures) => rateBetween(figures, "applied")),
+      { name: TABLES_ALONE, figures: alone.map(({ eventsPerSecond }) => eventsPerSecond) },
+    ),
+    compared(
+      { name: `${name}, all processes`, unit: "µs CPU/event", target: null },
+      of(({ cpu, events }) => micros(Object.values(cpu), events)),
+      { name: TABLES_ALONE, figures: alone.map(({ cpuMicrosPerEvent }) => cpuMicrosPerEvent) },
+    ),
     ...(["server", "worker", "postgres"] as const).map((process) => ({
       name: `${name}, ${process}`,
-      value: of(({ cpu: { [process]: seconds = 0 }, events }) => micros([seconds], events)),
+      value: median(of(({ cpu: { [process]: seconds = 0 }, events }) => micros([seconds], events))),
       unit: "µs CPU/event",
       ...plain,
     })),
-    { name: `${name}, a call, p99`, value: of(({ p99 }) => p99), unit: "ms", ...plain },
+    { name: `${name}, a call, p99`, value: median(of(({ p99 }) => p99)), unit: "ms", ...plain },
   ];
 }
 
@@ -138,7 +129,7 @@ function micros(seconds: readonly number[], events: number): number {
 function floodedRows(figures: MeasuredEventLoad): Row[] {
   const name = "whole path, unbounded load";
   const requirement = { name: "Sendwithus asks", value: REQUIRED_PER_SECOND };
-  const compared = (what: "accepted" | "applied", target: Row["target"]): Row => {
+  const asked = (what: "accepted" | "applied", target: Row["target"]): Row => {
     const value = rateBetween(figures, what);
     return {
       name: `${name}, ${what}`,
@@ -157,7 +148,7 @@ function floodedRows(figures: MeasuredEventLoad): Row[] {
     ratio: null,
     target: null,
   }));
-  return [compared("accepted", { atLeast: 1 }), compared("applied", null), ...shares];
+  return [asked("accepted", { atLeast: 1 }), asked("applied", null), ...shares];
 }
 
 function rateBetween({ samples, seconds }: EventLoadFigures, what: "accepted" | "applied"): number {

@@ -1,17 +1,19 @@
 /** Two or more variants measured by turns, so that whatever else the machine does meets all of them alike. */
 
-/**
- * Runs every variant once a round and gives each one's figures in order. One round beforehand warms up and is thrown away, but for
- * variants that warm up by themselves.
- */
+/** How many rounds beforehand warm up and are thrown away: one, but for variants that warm up by themselves or run in turn. */
+interface AlternateOptions {
+  readonly warmUpRounds?: number;
+}
+
+/** Runs every variant once a round and gives each one's figures in order. */
 export async function alternate<Variants extends Readonly<Record<string, () => Promise<unknown>>>>(
   variants: Variants,
   rounds: number,
-  { warmUp = true }: { readonly warmUp?: boolean } = {},
+  { warmUpRounds = 1 }: AlternateOptions = {},
 ): Promise<{ [Name in keyof Variants]: Awaited<ReturnType<Variants[Name]>>[] }> {
   const names = Object.keys(variants);
   const figures: Record<string, unknown[]> = Object.fromEntries(names.map((name) => [name, []]));
-  for (let round = warmUp ? -1 : 0; round < rounds; round += 1) {
+  for (let round = -warmUpRounds; round < rounds; round += 1) {
     // Whoever comes second meets a warmer machine: each other round begins at the other end.
     for (const name of round % 2 === 0 ? names : names.toReversed()) {
       const figure = await variants[name]?.();

@@ -1,6 +1,7 @@
-/** What rounds of load say, as rows of the table: medians, ours beside a rival's. */
+/** What rounds of load say, as rows of the table: ours beside a rival's. */
 import type { Row } from "../benchmark.js";
 import { median } from "./alternate.js";
+import { compared } from "./compared.js";
 import type { LoadFigures } from "./load.js";
 
 type Rounds = readonly LoadFigures[];
@@ -12,26 +13,25 @@ export interface Rival {
   readonly target: number;
 }
 
-/** A figure of ours against a rival's, and the ratio of the two, without a target. */
-export function compared(
-  name: string,
-  unit: string,
+/** A figure of ours against a rival's, and the ratio of the two. */
+export function comparedRounds(
+  row: Pick<Row, "name" | "unit" | "target">,
   ours: Rounds,
-  rival: Pick<Rival, "name" | "rounds">,
+  { name, rounds }: Pick<Rival, "name" | "rounds">,
   of: (figures: LoadFigures) => number,
 ): Row {
-  const [value, theirs] = [median(ours.map(of)), median(rival.rounds.map(of))];
-  return { name, value, unit, against: { name: rival.name, value: theirs }, ratio: value / theirs, target: null };
+  return compared(row, ours.map(of), { name, figures: rounds.map(of) });
 }
 
 /** What the target is about: the same work for less of the machine, whatever else it does meanwhile. */
 export function comparedPerCpuSecond(name: string, ours: Rounds, rival: Rival): Row {
-  const row = compared(name, "requests/CPU-s", ours, rival, (figures) => figures.requestsPerCpuSecond);
-  return { ...row, target: { atLeast: rival.target } };
+  const row = { name, unit: "requests/CPU-s", target: { atLeast: rival.target } };
+  return comparedRounds(row, ours, rival, (figures) => figures.requestsPerCpuSecond);
 }
 
 export function comparedPerSecond(name: string, ours: Rounds, rival: Rival): Row {
-  return compared(`${name}: wall clock`, "requests/s", ours, rival, (figures) => figures.requestsPerSecond);
+  const row = { name: `${name}: wall clock`, unit: "requests/s", target: null };
+  return comparedRounds(row, ours, rival, (figures) => figures.requestsPerSecond);
 }
 
 export function latencies(name: string, ours: Rounds): Row[] {
