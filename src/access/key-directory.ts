@@ -96,6 +96,10 @@ const MAX_KNOWN = 20_000;
 const MAX_ABSENT = 20_000;
 /** Known keys looked up at once. */
 const MAX_TOGETHER = 1_000;
+/** A key is in use for so long after it was asked for. */
+const IN_USE_MS = 60_000;
+/** Further ones are looked up one by one. */
+const MAX_IN_USE = 10_000;
 /** Prefixes are random, so none that was absent is ever given to a key that somebody could already hold. */
 const ABSENT_MAX_AGE_MS = 10_000;
 const MAX_STRANGERS_AT_ONCE = 4;
@@ -111,8 +115,8 @@ export class KeyDirectory {
   readonly #known = growingLru<string, KeyReading>(MAX_KNOWN);
   readonly #absent = growingLru<string, KeyReading>(MAX_ABSENT);
   readonly #lookups = new Map<string, Lookup>();
-  /** Known prefixes that were asked for since known keys were last looked up. */
-  readonly #asked = new Set<string>();
+  /** Known prefixes in use, and when each was last asked for: the longest ago comes first. */
+  readonly #inUse = new Map<string, EpochMicros>();
   readonly #waiting: (() => void)[] = [];
   #revision: RevisionReading | undefined;
   #newestRevision: number | null = null;
@@ -129,7 +133,7 @@ export class KeyDirectory {
     const { maxAgeMs } = this.#options;
     const known = this.#known.get(prefix);
     if (known !== undefined) {
-      this.#noteAsked(prefix);
+      this.#noteUse(prefix);
       if (this.#isWithin(known.readAt, maxAgeMs)) return known;
     }
     const absent = this.#absent.get(prefix);
@@ -177,8 +181,7 @@ export class KeyDirectory {
 
   /** This one, and with it those in use that have changed, or will soon be due. */
   #lookUpKnown(prefix: string): Promise<KeyReading> {
-    const prefixes = [...new Set([prefix, ...[...this.#asked].filter((other) => this.#isDue(other))])];
-    this.#asked.clear();
+    const prefixes = [...new Set([prefix, ...this.#dueInUse()])];
     const startedAt = this.#options.now();
     const readings = this.#read(prefixes, startedAt);
     for (const each of prefixes) {
@@ -192,8 +195,19 @@ export class KeyDirectory {
     return readings.then((found) => found.get(prefix) ?? nobody(startedAt));
   }
 
-  #noteAsked(prefix: string): void {
-    if (this.#asked.size < MAX_TOGETHER) this.#asked.add(prefix);
+  #noteUse(prefix: string): void {
+    if (!this.#inUse.delete(prefix) && this.#inUse.size >= MAX_IN_USE) return;
+    this.#inUse.set(prefix, this.#options.now());
+  }
+
+  #dueInUse(): string[] {
+    const due: string[] = [];
+    for (const [prefix, askedAt] of this.#inUse) {
+      if (!this.#isWithin(askedAt, IN_USE_MS)) this.#inUse.delete(prefix);
+      else if (this.#isDue(prefix)) due.push(prefix);
+      if (due.length >= MAX_TOGETHER) break;
+    }
+    return due;
   }
 
   #isDue(prefix: string): boolean {
@@ -216,7 +230,7 @@ export class KeyDirectory {
       try {
         lookup.startedAt = this.#options.now();
         const found = (await this.#read([prefix], lookup.startedAt)).get(prefix) ?? nobody(lookup.startedAt);
-        if (found.records.length > 0) this.#noteAsked(prefix);
+        if (found.records.length > 0) this.#noteUse(prefix);
         return found;
       } finally {
         this.#passTurn();

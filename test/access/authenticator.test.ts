@@ -191,6 +191,23 @@ test("however many keys are used now and then, the database is asked every half 
   expect(statements() - before).toBe(5);
 });
 
+test("keys that are used one after the other, each less than once in ten seconds, are read together all the same", async () => {
+  const keys = await Promise.all(Array.from({ length: 110 }, () => issueKey(pool, tenant)));
+  const { authenticate, clock } = authenticator();
+  for (const { secret } of keys) await authenticate(secret);
+  const before = statements();
+  const [rounds, pauseMs] = [4, 100];
+  for (let round = 0; round < rounds; round++) {
+    for (const { secret } of keys) {
+      clock.advance(pauseMs);
+      await authenticate(secret);
+    }
+  }
+  const seconds = (rounds * keys.length * pauseMs) / 1000;
+  // Twice a second whether one has changed, and every five seconds at most what they are.
+  expect(statements() - before).toBeLessThanOrEqual(2 * seconds + seconds / 5);
+});
+
 test("ten seconds after a key was read it is read again, whatever the database says of changes", async () => {
   const { secret, apiKey } = await issueKey(pool, tenant);
   const { authenticate, clock } = authenticator();
