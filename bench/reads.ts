@@ -55,7 +55,8 @@ const UNCACHED = {
 type Headers = Readonly<Record<string, string>>;
 
 interface Contender {
-  readonly servers: readonly MeasuredServer[];
+  /** Copies of one program. */
+  readonly servers: readonly [MeasuredServer, ...MeasuredServer[]];
   readonly headers: readonly Headers[];
   readonly body: string;
 }
@@ -143,8 +144,8 @@ function postgraphileBody({ from, to }: DashboardRange): string {
 /** The floor answers the same data to the letter; PostGraphile the same numbers, in rows of its own shape and without the rates. */
 async function assertSameAnswers(scene: Scene, { ours, floor, postgraphile }: Contenders): Promise<void> {
   for (const reader of [0, 1]) {
-    const of = <Answer>({ servers, headers, body }: Contender) =>
-      ask<Answer>(servers[0]?.url ?? "", headers[reader] ?? {}, body);
+    const of = <Answer>({ servers: [{ url }], headers, body }: Contender) =>
+      ask<Answer>(url, headers[reader] ?? {}, body);
     const [mine, floors, theirs] = await Promise.all([
       of<DashboardAnswer>(ours),
       of<DashboardAnswer>(floor),
@@ -177,11 +178,10 @@ async function assertNothingIsShared(
 ): Promise<void> {
   const requests = 192;
   for (const [name, { servers, headers, body }] of Object.entries<Contender>(contenders)) {
+    const [{ url, process }] = servers;
     const before = await dayScans(databases.metricsUrl);
-    for (const { url, process } of servers) {
-      await load({ url, connections: 64, headers, body, requests, pids: [process.pid] });
-      await process.stop();
-    }
+    await load({ url, connections: 64, headers, body, requests, pids: [process.pid] });
+    await process.stop();
     const expected = requests * DASHBOARD_CAMPAIGNS;
     const until = performance.now() + COUNTS_TOLD_WITHIN_MS;
     let scans = 0;

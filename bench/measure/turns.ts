@@ -17,9 +17,9 @@ export function turnsOf({ full }: Scene): Turns {
   return full ? FULL : QUICK;
 }
 
-/** Starts so many of a program beside each other. */
-export function startCopies<Process>(copies: number, start: () => Promise<Process>): Promise<Process[]> {
-  return Promise.all(Array.from({ length: copies }, start));
+/** Starts so many of a program beside each other: one at least. */
+export function startCopies<Process>(copies: number, start: () => Promise<Process>): Promise<[Process, ...Process[]]> {
+  return Promise.all([start(), ...Array.from({ length: copies - 1 }, start)]);
 }
 
 /** Each time by the next, and after the last by the first again. */
